@@ -1,0 +1,101 @@
+"""What the signs look at: a volume and its anatomy, cropped to the lungs, with maps computed on first use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Int16Array, UInt8Array
+from cop_imaging.core.geometry import Box, Geometry
+from cop_imaging.core.issue import Issue
+from cop_imaging.core.volume import Acquisition, SliceIdentity
+
+__all__ = ["ZONES", "Gravity", "Scene"]
+
+ZONES = ("right_upper", "right_middle", "right_lower", "left_upper", "left_middle", "left_lower")
+"""Names of the labels 1-6 of ``Scene.zone``: thirds of the volume of each lung along the body axis."""
+
+Gravity = tuple[float, float, float]
+"""Unit vector in array order (z, y, x) that points to the floor."""
+
+
+@dataclass(eq=False)
+class Scene:
+    """One volume and one anatomy on the lung crop, with the frames of reference that several signs share.
+
+    The maps are computed once, on first use, by the functions in ``makers``; ``scene.build_scene`` fills them in.
+    Arrays of a scene are shared: a sign reads them and never writes to them.
+    """
+
+    hu: Int16Array
+    """int16 [z, y, x] on the crop, as scanned."""
+    geometry: Geometry
+    """Grid of the crop."""
+    box: Box
+    """Where the crop lies in the volume."""
+    full_shape: tuple[int, int, int]
+    lungs: UInt8Array
+    """1 right, 2 left, 0 outside."""
+    airways: BoolArray
+    vessels: BoolArray
+    uncertain: BoolArray
+    valid: BoolArray | None
+    acquisition: Acquisition
+    gravity: Gravity
+    slices: tuple[SliceIdentity, ...]
+    """Identities of the slices of the crop, or empty."""
+    noise_hu: float
+    """SD of the scan's noise in homogeneous tissue, at the scan's own resolution."""
+    aerated_mode_hu: float
+    """Most frequent density of aerated lung: how deep the breath was."""
+    makers: Mapping[str, Callable[[Scene], AnyArray]] = field(repr=False)
+    issues: tuple[Issue, ...] = ()
+    _maps: dict[str, AnyArray] = field(default_factory=dict, repr=False)
+
+    def _map(self, name: str) -> AnyArray:
+        if name not in self._maps:
+            self._maps[name] = self.makers[name](self)
+        return self._maps[name]
+
+    @property
+    def smooth_hu(self) -> Float32Array:
+        """float32 HU on the crop at the common point spread (about 1.2 mm, wider when the noise asks for it)."""
+        return self._map("smooth_hu")
+
+    @property
+    def depth_mm(self) -> Float32Array:
+        """float32 distance from the costal and diaphragmatic lung surface; 0 outside the lungs."""
+        return self._map("depth_mm")
+
+    @property
+    def depth_rank(self) -> Float32Array:
+        """float32 share of the lung's volume that lies nearer to the costal surface (0 pleura, 1 deepest)."""
+        return self._map("depth_rank")
+
+    @property
+    def zone(self) -> UInt8Array:
+        """uint8 label 1-6, see ``ZONES``; 0 outside. The labels partition the lungs exactly."""
+        return self._map("zone")
+
+    @property
+    def dependent_mm(self) -> Float32Array:
+        """float32 height in mm above the lowest lung pleura of the same column along gravity; 0 outside."""
+        return self._map("dependent_mm")
+
+    @property
+    def bundle_mm(self) -> Float32Array:
+        """float32 distance to the nearest vessel or bronchus of at least 3 mm; 0 outside the lungs."""
+        return self._map("bundle_mm")
+
+    @property
+    def shell_mm(self) -> Float32Array:
+        """float32 distance to the nearest partial-volume source (pleura, vessel, airway wall); 0 outside."""
+        return self._map("shell_mm")
+
+    def full(self, mask: AnyArray) -> AnyArray:
+        """``mask`` of the crop placed on the grid of the whole volume, zero elsewhere."""
+        out = np.zeros(self.full_shape, dtype=mask.dtype)
+        out[self.box] = mask
+        return out
