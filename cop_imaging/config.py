@@ -121,9 +121,8 @@ def check_keys(model: type[BaseModel], data: Mapping[str, Any], *, where: str, p
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             if not isinstance(value, Mapping):
-                raise ConfigError(
-                    f"{where}: {prefix + key!r} is a section, give a field of it such as {_all_keys(inner, prefix + key + '.')[0]!r}"
-                )
+                example = _all_keys(inner, f"{prefix}{key}.")[0]
+                raise ConfigError(f"{where}: {prefix + key!r} is a section, give a field of it such as {example!r}")
             check_keys(inner, value, where=where, prefix=f"{prefix}{key}.")
         elif isinstance(value, Mapping) and not str(inner).startswith(("dict", "collections.abc.Mapping")):
             raise ConfigError(f"{where}: {prefix + key!r} is a value, not a section")
@@ -172,7 +171,8 @@ def _toml_value(value: Any) -> str:
         return "{" + ", ".join(f"{k} = {_toml_value(v)}" for k, v in value.items()) + "}"
     if isinstance(value, tuple | list):
         return "[" + ", ".join(_toml_value(v) for v in value) + "]"
-    return json.dumps(value)
+    # TOML knows no surrogate pairs, and wants DEL escaped, which JSON leaves as it is.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _parse_value(text: str) -> Any:
