@@ -1,0 +1,137 @@
+"""``write_report``: one analysis as a folder of files, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cop_imaging.core import Likelihood, Report
+from cop_imaging.core.arrays import AnyArray
+from cop_imaging.core.vector import FeatureVector
+from cop_imaging.errors import OutputError, UsageError
+from cop_imaging.report.html import report_html
+from cop_imaging.report.masks import write_mask
+from cop_imaging.report.pictures import draw_pictures
+from cop_imaging.report.schema import report_json
+from cop_imaging.report.staging import MARKER, staged
+
+if TYPE_CHECKING:
+    from cop_imaging.report.analysis import Analysis
+
+__all__ = ["check_output", "features_csv", "write_report"]
+
+HTML = "report.html"
+FEATURES = "features.csv"
+MASKS = "masks"
+ANATOMY_MASKS = ("lungs", "airways")
+
+
+def write_report(analysis: Analysis, folder: Path, *, masks: bool = False, overwrite: bool = False) -> Path:
+    """Write ``report.json``, ``report.html``, ``features.csv`` and, on request, ``masks/*.nii.gz`` into ``folder``.
+
+    Masks lie on the grid of the series as it is on disk: ``lungs`` (0, 1 right, 2 left), ``airways`` (0, 1) and one
+    for each sign that marks voxels (0, 1), empty where the sign is absent or could not be assessed.
+
+    Returns
+    -------
+    Path
+        ``folder``.
+
+    Raises
+    ------
+    UsageError
+        If ``folder`` holds results already and ``overwrite`` is False.
+    OutputError
+        If the folder or its files cannot be written; what was there before is then still there.
+    """
+    check_output(folder, overwrite)
+    report = analysis.report
+    meanings = {feature.name: feature.means for finding in analysis.findings for feature in finding.features}
+    texts = {
+        FEATURES: features_csv(report, analysis.vector, analysis.likelihood),
+        HTML: report_html(report, draw_pictures(analysis), meanings),
+        MARKER: report_json(report),
+    }
+    with staged(folder, _owned(folder, [finding.sign for finding in analysis.findings])) as temporary:
+        if masks:
+            (temporary / MASKS).mkdir()
+            for name, mask in _masks(analysis):
+                write_mask(temporary / MASKS / f"{name}.nii.gz", mask, analysis.volume)
+        for name, text in texts.items():
+            (temporary / name).write_text(text, encoding="utf-8", newline="\n")
+    return folder
+
+
+def check_output(folder: Path, overwrite: bool) -> None:
+    """Refuse an output folder that cannot take results, before the long work starts.
+
+    Raises
+    ------
+    UsageError
+        If it holds results already and ``overwrite`` is False.
+    OutputError
+        If it is a file, lies under a file, or may not be written to.
+    """
+    try:
+        here = folder
+        while not os.path.lexists(here) and here != here.parent:
+            here = here.parent
+        if not here.is_dir():
+            raise OutputError(f"{here} is a file; the results need a folder at {folder}")
+        if not os.access(here, os.W_OK | os.X_OK):
+            raise OutputError(f"there is no permission to write to {here}; choose another output folder")
+        held = [name for name in (MARKER, HTML, FEATURES, f"{MASKS}/lungs.nii.gz") if (folder / name).exists()]
+    except OSError as error:
+        raise OutputError(f"the output folder {folder} cannot be looked at: {error.strerror}") from error
+    if held and not overwrite:
+        raise UsageError(
+            f"{folder} already holds results ({', '.join(held)}); choose another folder or pass --overwrite"
+        )
+
+
+def features_csv(report: Report, vector: FeatureVector, likelihood: Likelihood | None) -> str:
+    """One row: case, status, features, scores, assessable bits (0 or 1), p_op; empty where there is no value."""
+    row = vector.as_row()
+    scores = [f"{sign}.score" for sign in vector.schema.signs]
+    bits = [f"{sign}.assessable" for sign in vector.schema.signs]
+    p_op = np.nan if likelihood is None else likelihood.op.p
+    parts = (
+        pd.DataFrame({"case": [report.case], "status": [str(report.status)]}),
+        row[[*vector.schema.names, *scores]],
+        row[bits].astype(int),
+        pd.DataFrame({"p_op": [p_op]}),
+    )
+    return str(pd.concat(parts, axis=1).to_csv(index=False, float_format="%.9g", lineterminator="\n"))
+
+
+def _masks(analysis: Analysis) -> Iterator[tuple[str, AnyArray]]:
+    yield "lungs", analysis.anatomy.lungs
+    yield "airways", analysis.anatomy.airways
+    for finding in analysis.findings:
+        if finding.mask is not None:
+            yield finding.sign, analysis.scene.full(finding.mask)
+        elif finding.sign in analysis.mask_signs:
+            yield finding.sign, np.zeros(analysis.scene.full_shape, dtype=np.bool_)
+
+
+def _owned(folder: Path, signs: Iterable[str]) -> list[str]:
+    """Relative paths that this or an earlier run may have written: all that an overwrite may remove."""
+    names = [*ANATOMY_MASKS, *signs, *_signs_of_earlier(folder)]
+    return [MARKER, HTML, FEATURES, *(f"{MASKS}/{name}.nii.gz" for name in dict.fromkeys(names))]
+
+
+def _signs_of_earlier(folder: Path) -> list[str]:
+    """Signs that the report in ``folder`` names: an earlier version may have known others."""
+    try:
+        findings = json.loads((folder / MARKER).read_text(encoding="utf-8"))["findings"]
+        signs = [str(finding["sign"]) for finding in findings]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [sign for sign in signs if re.fullmatch(r"[a-z0-9_]+", sign)]
