@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from cop_imaging.core import Likelihood, Report
 from cop_imaging.core.arrays import AnyArray
@@ -98,6 +97,8 @@ def check_output(folder: Path, overwrite: bool) -> None:
 
 def features_csv(report: Report, vector: FeatureVector, likelihood: Likelihood | None) -> str:
     """One row: case, status, features, scores, assessable bits (0 or 1), p_op; empty where there is no value."""
+    import pandas as pd
+
     row = vector.as_row()
     scores = [f"{sign}.score" for sign in vector.schema.signs]
     bits = [f"{sign}.assessable" for sign in vector.schema.signs]
