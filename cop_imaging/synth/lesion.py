@@ -1,0 +1,101 @@
+"""What every lesion is: layers of tissue blended into the lung, and lobules that give them their edges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from cop_imaging.core.arrays import Float32Array
+from cop_imaging.core.geometry import Box
+from cop_imaging.synth.shapes import Field, Slab
+
+__all__ = ["CONSOLIDATION_HU", "GROUND_GLASS_HU", "Layer", "Lesion", "Place", "lobular", "smoothstep"]
+
+GROUND_GLASS_HU, CONSOLIDATION_HU = -700.0, -300.0
+"""Density from which parenchyma with its lesion is true to the sign, before vessels, airways, blur and noise."""
+
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """The box of voxels that a lesion may touch."""
+
+    slab: Slab
+    depth_mm: Float32Array
+    """[z, y, x] depth below the costal and diaphragmatic pleura."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """Tissue of one density and the part of each voxel's parenchyma that it replaces."""
+
+    fraction: Float32Array
+    """[z, y, x], 0-1."""
+    tissue_hu: float
+    sign: str | None
+    """``consolidation``, ``ground_glass`` or None: what the layer is where its density is that of the sign."""
+
+
+class Lesion(Protocol):
+    """A lesion in patient coordinates; its shape is fixed by its fields, whatever the grid it is seen on."""
+
+    @property
+    def centre_mm(self) -> Point:
+        """LPS centre (x, y, z)."""
+        ...
+
+    @property
+    def reach_mm(self) -> float:
+        """No voxel farther than this from the centre, along any axis, is touched."""
+        ...
+
+    def layers(self, place: Place) -> tuple[Layer, ...]:
+        """Layers in the order in which they are blended."""
+        ...
+
+    def whole(self, place: Place) -> tuple[str, Float32Array] | None:
+        """Name of a sign that is a shape and not a density, and the part of each voxel inside that shape."""
+        ...
+
+
+def box_of(lesion: Lesion, slab: Slab) -> Box | None:
+    """Index box of the voxels that a lesion may touch, or None."""
+    centre = np.array(lesion.centre_mm, dtype=np.float64)
+    return slab.box(centre - lesion.reach_mm, centre + lesion.reach_mm)
+
+
+def smoothstep(level: Float32Array, width_mm: float) -> Float32Array:
+    """0 below ``-width_mm / 2``, 1 above, smooth between."""
+    t = np.clip(level / np.float32(width_mm) + np.float32(0.5), 0.0, 1.0)
+    out: Float32Array = t * t * (3.0 - 2.0 * t)
+    return out
+
+
+def lobular(
+    slab: Slab, centre_mm: Point, *, reach_mm: float, seed: int, lobule_mm: float, rough_mm: float
+) -> tuple[Float32Array, Float32Array]:
+    """Smooth noise in mm and a value of each voxel's lobule, both [z, y, x].
+
+    Lobules are the Voronoi cells of a jittered lattice: secondary lobules are 10-25 mm across.
+
+    Returns
+    -------
+    roughness, lobule : float32 [z, y, x]
+        Field of SD ``rough_mm``, and a standard normal number per lobule.
+    """
+    rng = np.random.default_rng(seed)
+    low, high = (tuple(c + side * (reach_mm + 1.5 * lobule_mm) for c in centre_mm) for side in (-1.0, 1.0))
+    rough = Field.random(rng, (low[0], low[1], low[2]), (high[0], high[1], high[2]), 0.4 * lobule_mm).on(slab)
+    axes = [np.arange(a, b, lobule_mm) for a, b in zip(low, high, strict=True)]
+    seeds = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    seeds = seeds + rng.uniform(-0.45 * lobule_mm, 0.45 * lobule_mm, seeds.shape)
+    value = rng.standard_normal(len(seeds)).astype(np.float32)
+    shape = slab.shape
+    points = np.stack([np.broadcast_to(c, shape).ravel() for c in (slab.x, slab.y, slab.z)], axis=1)
+    # The noise bends the walls between lobules: they are no planes.
+    nearest = cKDTree(seeds).query(points + 0.12 * lobule_mm * rough.ravel()[:, None], workers=1)[1]
+    return rough * np.float32(rough_mm), value[nearest].reshape(shape)

@@ -1,0 +1,164 @@
+"""Draws a chest with its lesions on a grid, slab by slab, with the truth of everything that is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array
+from cop_imaging.core.geometry import Geometry
+from cop_imaging.synth.airways import Trees, grow_trees, major_fissure, minor_fissure
+from cop_imaging.synth.chest import ChestSpec, thorax
+from cop_imaging.synth.lesion import CONSOLIDATION_HU, GROUND_GLASS_HU, Lesion, Place, box_of
+from cop_imaging.synth.shapes import Field, Slab, cover, draw_tubes
+from cop_imaging.synth.tissue import blend, surroundings
+
+__all__ = ["ChestModel", "Drawn", "draw", "model_of"]
+
+LOW, HIGH = (-230.0, -230.0, -270.0), (230.0, 230.0, 170.0)
+"""Corners (x, y, z) in mm of the region in which random fields are defined."""
+SLAB_VOXELS = 1_500_000
+FINEST_STEP_MM = 1.6
+"""Slices farther apart are drawn as the mean of thinner ones."""
+WALL_HU, LUMEN_HU = 25.0, -1000.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChestModel:
+    """A chest before it is drawn: what the seed decided."""
+
+    spec: ChestSpec
+    trees: Trees
+    planes: Field
+    fine: Field
+    coarse: Field
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """Noise-free chest and truth on one grid, all [z, y, x]."""
+
+    hu: Float32Array
+    lungs: Float32Array
+    """1 right, 2 left."""
+    masks: dict[str, BoolArray]
+
+
+def leaves(spec: ChestSpec, rng: np.random.Generator) -> Float64Array:
+    """Points (n, 3) as (x, y, z) spread evenly through both lungs, where the smallest vessels end."""
+    step = spec.leaf_spacing_mm
+    axes = [np.arange(a, b, step) for a, b in ((-140.0, 140.0), (-110.0, 115.0), (-205.0, 110.0))]
+    x, y, z = (a.astype(np.float32) for a in axes)
+    grid = np.stack(np.meshgrid(z, y, x, indexing="ij"), axis=-1)
+    points = (grid + rng.uniform(-0.42 * step, 0.42 * step, grid.shape))[..., ::-1]
+    lung = thorax(Slab(z[:, None, None], y[None, :, None], x[None, None, :], 1.0), spec).lung
+    out: Float64Array = points[lung < -4.0]
+    return out
+
+
+def model_of(spec: ChestSpec, rng: np.random.Generator) -> ChestModel:
+    """Draw branching and textures of a chest from the generator."""
+    trees = grow_trees(leaves(spec, rng), leaves(spec, rng))
+    return ChestModel(
+        spec,
+        trees,
+        planes=Field.random(rng, LOW, HIGH, 14.0),
+        fine=Field.random(rng, LOW, HIGH, 3.0),
+        coarse=Field.random(rng, LOW, HIGH, 22.0),
+    )
+
+
+def parenchyma(s: Slab, model: ChestModel) -> Float32Array:
+    """Density of the lung between vessels: gravity, texture and fissures, float32 [z, y, x]."""
+    spec = model.spec
+    hu = spec.parenchyma_hu + np.float32(0.1 * spec.gravity_hu_per_cm) * (s.y - 5.0) - 0.06 * (s.z + 60.0)
+    hu = hu + 9.0 * model.fine.on(s) + 7.0 * model.coarse.on(s)
+    # A fissure is two layers of pleura about 0.5 mm thick, a thin sheet that bends a little.
+    bend = 5.0 * model.coarse.on(s)
+    major, minor = major_fissure(s.y, s.z) + bend, minor_fissure(s.x, s.y, s.z) + bend
+    for sheet in (major, np.where((major < 0.0) & (s.x < 0.0), minor, 99.0)):
+        width = max(s.voxel_mm, 0.8)
+        hu += np.clip(1.0 - np.abs(sheet) / width, 0.0, 1.0).astype(np.float32) * np.float32(0.45 / width * 850.0)
+    out: Float32Array = hu.astype(np.float32)
+    return out
+
+
+def add_lesions(
+    hu: Float32Array, slab: Slab, depth_mm: Float32Array, lung: BoolArray, lesions: Sequence[Lesion]
+) -> dict[str, BoolArray]:
+    """Blend lesions into the parenchyma, in place, and return the truth of each sign."""
+    hazy, masks = np.zeros(slab.shape, dtype=bool), {"reversed_halo": np.zeros(slab.shape, dtype=bool)}
+    dense = np.zeros(slab.shape, dtype=bool)
+    for lesion in lesions:
+        box = box_of(lesion, slab)
+        if box is None:
+            continue
+        place = Place(slab.crop(box), depth_mm[box])
+        for layer in lesion.layers(place):
+            blend(hu[box], layer.fraction, layer.tissue_hu)
+            if layer.sign == "consolidation":
+                dense[box] |= layer.fraction > 0.3
+            elif layer.sign == "ground_glass":
+                hazy[box] |= layer.fraction > 0.08
+        shape = lesion.whole(place)
+        if shape is not None:
+            masks[shape[0]][box] |= shape[1] >= 0.5
+    masks["consolidation"] = dense & (hu > CONSOLIDATION_HU)
+    # The thin edge of a consolidation has the density of ground glass and is none: only hazy layers count.
+    masks["ground_glass"] = hazy & (hu >= GROUND_GLASS_HU) & (hu <= CONSOLIDATION_HU)
+    return {name: mask & lung for name, mask in masks.items()}
+
+
+def draw_slab(
+    model: ChestModel, patient: Slab, lesions: Sequence[Lesion]
+) -> tuple[Float32Array, AnyArray, dict[str, BoolArray]]:
+    """Noise-free HU, labels of the lungs and masks of one slab in patient coordinates."""
+    spec = model.spec
+    s = patient.scaled(spec.size)
+    t = thorax(s, spec)
+    hu = surroundings(s, spec, t, model.planes)
+    lung = parenchyma(s, model)
+    part = cover(t.lung, s.voxel_mm)
+    # Lobar bronchi and hilar vessels start in the mediastinum's fat: only what lies in the lungs is truth.
+    inside = part >= 0.5
+    masks = add_lesions(lung, patient, t.depth * np.float32(spec.size), inside, lesions)
+    blend(hu, part, lung)
+    vessels = draw_tubes(s, model.trees.vessels)
+    blend(hu, vessels, spec.blood_hu)
+    walls = draw_tubes(s, model.trees.walls)
+    blend(hu, walls, WALL_HU)
+    central = draw_tubes(s, model.trees.central)
+    lumen = draw_tubes(s, model.trees.lumen, into=central.copy())
+    blend(hu, lumen, LUMEN_HU)
+    inside &= draw_tubes(s, model.trees.central.widened(1.5, 1.5)) < 0.5
+    sides = np.where(inside, np.where(s.x < 0.0, 1, 2), 0).astype(np.uint8)
+    masks["vessels"] = (vessels >= 0.5) & (walls < 0.5) & inside
+    masks["airways"] = lumen >= 0.5
+    for name in ("consolidation", "ground_glass", "reversed_halo"):
+        masks[name] &= inside
+    return hu, sides, masks
+
+
+def draw(model: ChestModel, geometry: Geometry, lesions: Sequence[Lesion] = ()) -> Drawn:
+    """Draw a chest on any grid whose axes run along the patient's; thick slices are means of thin ones."""
+    k = max(1, int(np.ceil(geometry.spacing_mm[0] / FINEST_STEP_MM - 1e-6))) if geometry.spacing_mm[0] > 2.6 else 1
+    thin = geometry.resampled((geometry.spacing_mm[0] / k, *geometry.spacing_mm[1:]))
+    thin = replace(thin, shape=(geometry.shape[0] * k, *geometry.shape[1:]))
+    whole = Slab.of(thin)
+    per_slab = max(1, SLAB_VOXELS // (thin.shape[1] * thin.shape[2] * k)) * k
+    hus, sides, masks = [], [], []
+    for first in range(0, thin.shape[0], per_slab):
+        hu, side, mask = draw_slab(model, whole.part(first, first + per_slab), lesions)
+        hus.append(hu.reshape(-1, k, *hu.shape[1:]).mean(axis=1, dtype=np.float32))
+        # Truth of a thick slice is what fills half of it.
+        sides.append(side.reshape(-1, k, *side.shape[1:])[:, k // 2])
+        masks.append(
+            {n: m.reshape(-1, k, *m.shape[1:]).mean(axis=1, dtype=np.float32) >= 0.5 for n, m in mask.items()}
+            if k > 1
+            else mask
+        )
+    return Drawn(
+        np.concatenate(hus), np.concatenate(sides), {n: np.concatenate([m[n] for m in masks]) for n in masks[0]}
+    )

@@ -1,0 +1,227 @@
+"""Soft shapes on a slab of voxels: distances to primitives, partial volume, tubes, smooth random fields.
+
+A distance is negative inside a shape and in mm. A cover is the part of a voxel that a shape fills, 0-1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from cop_imaging.core.arrays import Float32Array, Float64Array
+from cop_imaging.core.geometry import Box, Geometry
+
+__all__ = ["Distance", "Field", "Slab", "Tubes", "capsule", "cover", "draw_tubes", "ellipsoid", "smooth_union"]
+
+
+Distance = NDArray[np.floating[Any]]
+"""Distances in mm, negative inside."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slab:
+    """Patient coordinates of a run of slices, in arrays that broadcast to [z, y, x].
+
+    Parameters
+    ----------
+    z, y, x : float32 (nz, 1, 1), (1, ny, 1), (1, 1, nx)
+        LPS coordinates of the voxel centres in mm.
+    voxel_mm : float
+        Edge of the cube with a voxel's volume: the width over which an edge is soft.
+    """
+
+    z: Float32Array
+    y: Float32Array
+    x: Float32Array
+    voxel_mm: float
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of voxels along z, y, x."""
+        return self.z.shape[0], self.y.shape[1], self.x.shape[2]
+
+    @classmethod
+    def of(cls, geometry: Geometry) -> Slab:
+        """The slab of a whole grid.
+
+        Raises
+        ------
+        ValueError
+            If the grid's axes do not run along the patient's.
+        """
+        steps = np.abs(geometry.matrix[::-1])
+        if not np.allclose(steps, np.diag(np.diag(steps)), atol=1e-6):
+            raise ValueError("a phantom is drawn on a grid whose axes run along the patient's")
+        ends = geometry.to_patient(np.array([[0.0, 0.0, 0.0], [n - 1.0 for n in geometry.shape]]))[:, ::-1]
+        z, y, x = (
+            np.linspace(a, b, n, dtype=np.float32) for a, b, n in zip(ends[0], ends[1], geometry.shape, strict=True)
+        )
+        return cls(z[:, None, None], y[None, :, None], x[None, None, :], float(np.cbrt(geometry.voxel_ml * 1000.0)))
+
+    def part(self, first: int, last: int) -> Slab:
+        """The slices from ``first`` up to, not including, ``last``."""
+        return Slab(self.z[first:last], self.y, self.x, self.voxel_mm)
+
+    def scaled(self, size: float) -> Slab:
+        """The same voxels seen in a chest of another size."""
+        k = np.float32(1.0 / size)
+        return Slab(self.z * k, self.y * k, self.x * k, self.voxel_mm / size)
+
+    def box(self, low: Float64Array, high: Float64Array) -> Box | None:
+        """Index box of the voxels between two corners (x, y, z), or None when there are none."""
+        spans = []
+        for axis, a, b in ((self.z, low[2], high[2]), (self.y, low[1], high[1]), (self.x, low[0], high[0])):
+            first, last = np.searchsorted(axis.ravel(), [a, b])
+            if last <= first:
+                return None
+            spans.append(slice(int(first), int(last)))
+        return spans[0], spans[1], spans[2]
+
+    def crop(self, box: Box) -> Slab:
+        """The voxels of an index box."""
+        return Slab(self.z[box[0]], self.y[:, box[1]], self.x[:, :, box[2]], self.voxel_mm)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tubes:
+    """Tapering tubes with round ends: start and end (n, 3) as (x, y, z), radius at both ends (n,), all in mm."""
+
+    start: Float64Array
+    end: Float64Array
+    start_radius_mm: Float64Array
+    end_radius_mm: Float64Array
+
+    @classmethod
+    def joined(cls, parts: list[Tubes]) -> Tubes:
+        """All tubes of several sets."""
+        return cls(
+            np.concatenate([p.start for p in parts]),
+            np.concatenate([p.end for p in parts]),
+            np.concatenate([p.start_radius_mm for p in parts]),
+            np.concatenate([p.end_radius_mm for p in parts]),
+        )
+
+    @classmethod
+    def path(cls, *points: tuple[float, float, float, float]) -> Tubes:
+        """A tube through points (x, y, z, radius)."""
+        nodes = np.array(points, dtype=np.float64)
+        return cls(nodes[:-1, :3], nodes[1:, :3], nodes[:-1, 3], nodes[1:, 3])
+
+    def widened(self, start_mm: Float64Array | float, end_mm: Float64Array | float) -> Tubes:
+        """The tubes with their radii changed by so much."""
+        return Tubes(self.start, self.end, self.start_radius_mm + start_mm, self.end_radius_mm + end_mm)
+
+    def where(self, keep: object) -> Tubes:
+        """The chosen tubes."""
+        k = np.asarray(keep)
+        return Tubes(self.start[k], self.end[k], self.start_radius_mm[k], self.end_radius_mm[k])
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+
+def cover(distance: Distance, width_mm: float) -> Float32Array:
+    """Part of a voxel of edge ``width_mm`` inside a surface at that distance, 0-1 (plane approximation)."""
+    out: Float32Array = np.clip(np.float32(0.5) - distance * np.float32(1.0 / width_mm), 0.0, 1.0)
+    return out
+
+
+def capsule(
+    slab: Slab, start: Float64Array, end: Float64Array, r0: float, r1: float
+) -> tuple[Float32Array, Float32Array]:
+    """Distance to the axis of a tube, and the tube's radius at the nearest point of the axis, in mm."""
+    step = (end - start).astype(np.float32)
+    length2 = max(float(step @ step), 1e-6)
+    dx, dy, dz = slab.x - np.float32(start[0]), slab.y - np.float32(start[1]), slab.z - np.float32(start[2])
+    along = (dx * (step[0] / length2) + dy * (step[1] / length2)) + dz * (step[2] / length2)
+    t = np.clip(along, 0.0, 1.0)
+    square = (dx * dx + dy * dy) + dz * dz
+    square += np.float32(length2) * t * (t - 2.0 * along)
+    distance: Float32Array = np.sqrt(np.maximum(square, 0.0))
+    return distance, np.float32(r0) + np.float32(r1 - r0) * t
+
+
+def ellipsoid(
+    slab: Slab,
+    centre: tuple[float, float, float],
+    radii: tuple[float, float, float],
+    axis: tuple[float, float, float] = (1.0, 0.0, 0.0),
+) -> Float32Array:
+    """Approximate distance to an ellipsoid whose first radius lies along ``axis`` and second in the axial plane."""
+    a = np.array(axis) / np.linalg.norm(axis)
+    b = np.array((-a[1], a[0], 0.0)) / np.hypot(a[0], a[1])
+    dx, dy, dz = (c - np.float32(o) for c, o in zip((slab.x, slab.y, slab.z), centre, strict=True))
+    rho: Any = np.float32(0.0)
+    for direction, radius in zip((a, b, np.cross(a, b)), radii, strict=True):
+        u, v, w = (np.float32(d / radius) for d in direction)
+        rho = rho + ((dx * u + dy * v) + dz * w) ** 2
+    out: Float32Array = (np.sqrt(rho) - 1.0) * np.float32(np.cbrt(np.prod(radii)))
+    return out
+
+
+def smooth_union(a: Distance, b: Distance, blend_mm: float) -> Float32Array:
+    """Distance to both shapes together, their meeting edge filled over ``blend_mm`` (Quilez's polynomial minimum)."""
+    gap = np.maximum(np.float32(blend_mm) - np.abs(a - b), 0.0)
+    out: Float32Array = np.minimum(a, b) - gap * gap * np.float32(0.25 / blend_mm)
+    return out
+
+
+def draw_tubes(slab: Slab, tubes: Tubes, into: Float32Array | None = None) -> Float32Array:
+    """Cover by the tubes, [z, y, x] float32; the part that a tube thinner than a voxel fills is kept in the mean."""
+    out: Float32Array = np.zeros(slab.shape, dtype=np.float32) if into is None else into
+    h = slab.voxel_mm
+    wide = np.maximum(tubes.start_radius_mm, tubes.end_radius_mm)
+    margin = (np.maximum(wide, 0.5 * h) + 0.5 * h)[:, None]
+    low, high = np.minimum(tubes.start, tubes.end) - margin, np.maximum(tubes.start, tubes.end) + margin
+    inside = (high[:, 2] > slab.z[0, 0, 0]) & (low[:, 2] < slab.z[-1, 0, 0])
+    for i in np.flatnonzero(inside):
+        box = slab.box(low[i], high[i])
+        if box is None:
+            continue
+        distance, radius = capsule(
+            slab.crop(box), tubes.start[i], tubes.end[i], tubes.start_radius_mm[i], tubes.end_radius_mm[i]
+        )
+        drawn = np.maximum(radius, np.float32(0.5 * h))
+        fill = cover(distance - drawn, h) * (radius / drawn) ** 2
+        np.maximum(out[box], fill, out=out[box])
+    return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """A smooth random field of mean 0 and SD 1 that lies fixed in the patient, whatever the grid it is seen on."""
+
+    values: Float32Array
+    origin_mm: tuple[float, float, float]
+    step_mm: float
+
+    @classmethod
+    def random(
+        cls,
+        rng: np.random.Generator,
+        low: tuple[float, float, float],
+        high: tuple[float, float, float],
+        correlation_mm: float,
+    ) -> Field:
+        """Gaussian field between two corners (x, y, z) with a Gaussian correlation of SD ``correlation_mm``."""
+        step = 0.75 * correlation_mm
+        shape = [int(np.ceil((b - a) / step)) + 2 for a, b in zip(low[::-1], high[::-1], strict=True)]
+        values = ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), 0.95, mode="wrap")
+        values -= values.mean()
+        return cls(values / values.std(), low, step)
+
+    def on(self, slab: Slab) -> Float32Array:
+        """The field on the slab's voxels, linear between its nodes."""
+        out = self.values
+        for axis, (coordinate, origin) in enumerate(zip((slab.z, slab.y, slab.x), self.origin_mm[::-1], strict=True)):
+            place = np.clip((coordinate.ravel() - origin) / self.step_mm, 0.0, self.values.shape[axis] - 1.001)
+            node = place.astype(np.int64)
+            shape = [1, 1, 1]
+            shape[axis] = -1
+            weight = (place - node).astype(np.float32).reshape(shape)
+            out = out.take(node, axis) * (1.0 - weight) + out.take(node + 1, axis) * weight
+        return out
