@@ -142,8 +142,8 @@ def _attempt(item: Item, folder: Path, config: Config, masks: bool, threads: int
 
 
 def _note(out: Path, item: Item, outcome: Outcome) -> None:
-    event = {"event": outcome.state, "series": item.key, "elapsed_s": round(outcome.seconds, 3)}
-    append(out, **event, **({"reason": outcome.reason} if outcome.reason else {"basis": item.basis}))
+    detail = {"reason": outcome.reason} if outcome.state == "failed" else {"basis": item.basis}
+    append(out, event=outcome.state, series=item.key, elapsed_s=round(outcome.seconds, 3), **detail)
 
 
 def _folder(out: Path, item: Item) -> Path:

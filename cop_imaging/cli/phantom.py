@@ -33,7 +33,10 @@ def phantom(
 
     No patient is behind it: the anatomy is drawn from the seed.
     """
+    from cop_imaging.errors import UsageError
     from cop_imaging.synth import write_sample
 
+    if out.is_dir() and any(out.iterdir()):
+        raise UsageError(f"{out} already holds files; choose a new or empty folder for --out")
     write_sample(out, seed=seed, kind=kind.value, truth=truth)
     print(out)
