@@ -24,7 +24,7 @@ RADIUS_EXPONENT = 0.36
 """Radius over the share of a lobe that a branch feeds, fitted to Weibel's generations 2 to 9."""
 SMALLEST_LUMEN_MM = 0.95
 """Radius below which a bronchus is not drawn: its wall is no longer seen on CT."""
-SMALLEST_VESSEL_MM = 0.5
+SMALLEST_VESSEL_MM = 0.55
 
 RUL, RML, RLL, LUL, LLL = 1, 2, 3, 4, 5
 LOBES: dict[int, tuple[Point, float, Point, Point]] = {
@@ -95,7 +95,7 @@ def grow(points: Float64Array, start: Point) -> tuple[Float64Array, Float64Array
         axis = way / max(float(np.linalg.norm(way)), 1e-6)
         spread = own - centre
         spread = spread - np.outer(spread @ axis, axis)
-        along = spread @ np.linalg.eigh(spread.T @ spread)[1][:, 2]
+        along = spread @ np.linalg.eigh(np.einsum("ni,nj->ij", spread, spread))[1][:, 2]
         first = along < np.median(along) if len(own) < 4 else along < 0.0
         if first.all() or not first.any():
             first = np.arange(len(own)) < len(own) // 2

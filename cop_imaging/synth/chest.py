@@ -27,7 +27,7 @@ class ChestSpec(Section):
         1.0, means="1 full inspiration, 0 end of a quiet expiration", unit="1", low=0.0, high=1.0, source="estimate"
     )
     lung_hu: float = quantity(
-        -858.0,
+        -875.0,
         means="mean density of the parenchyma between vessels at full inspiration",
         unit="HU",
         low=-920.0,
@@ -106,7 +106,9 @@ def rings(s: Slab) -> tuple[Distance, Distance]:
     """Normalised radius (1 at the rib cage's inner surface) and distance from the axis, without the apices."""
     a = profile(s.z, (-210, 127), (-130, 134), (-70, 133), (0, 126), (60, 114), (110, 100))
     y0, y1 = front(s.z), back(s.z)
-    v = (s.y - 0.5 * (y0 + y1)) / (0.5 * (y1 - y0))
+    # On both sides of the spine the cavity reaches farther back than in front of it.
+    gutter = 1.0 + 0.10 * np.exp(-(((np.abs(s.x) - 68.0) / 40.0) ** 2)) * np.clip(s.y / 50.0, 0.0, 1.0)
+    v = (s.y - 0.5 * (y0 + y1)) / (0.5 * (y1 - y0) * gutter)
     # The rib cage is flatter in front and fuller towards the back; the right half is the wider one.
     u = (s.x + profile(s.z, (-130, 3.5), (0, 3.0), (60, 0.0))) / (a * (1.0 + 0.07 * v - 0.06 * v * v))
     rho = (np.abs(u) ** 2.3 + np.abs(v) ** 2.3) ** np.float32(1.0 / 2.3)
@@ -119,8 +121,9 @@ def cavity_distance(s: Slab) -> Float32Array:
     rho, reach = rings(s)
     wall = reach * (1.0 - 1.0 / rho)
     side, fore = np.abs(s.x) - 52.0, s.y - 22.0
-    top = 102.0 - 0.0185 * side**2 - 0.0125 * fore**2
-    slope = np.sqrt(1.0 + (0.037 * side) ** 2 + (0.025 * fore) ** 2)
+    side = np.where(side < 0.0, 0.45 * side, side)
+    top = 102.0 - 0.0185 * side**2 - 0.0098 * fore**2
+    slope = np.sqrt(1.0 + (0.037 * side) ** 2 + (0.02 * fore) ** 2)
     return -smooth_union(-wall, -((s.z - top) / slope), 20.0)
 
 
@@ -207,6 +210,8 @@ def thorax(s: Slab, spec: ChestSpec) -> Thorax:
     organs = organs_distance(s, spec, blend_mm=3.0, start=np.full((1, 1, 1), 60.0, dtype=np.float32))
     middle = 2.0 + 8.0 / (1.0 + np.exp(np.clip((s.z + 45.0) / 12.0, -30.0, 30.0)))
     plate = np.abs(s.x - middle * np.clip(-s.y / 60.0, 0.0, 1.0)) - (2.2 + 6.0 * np.clip((s.y + 40.0) / 80.0, 0.0, 1.0))
+    # The thoracic inlet is as wide as the vessels to neck and arms.
+    plate = plate - 0.5 * np.clip(s.z - 55.0, 0.0, 45.0)
     fat = organs_distance(s, spec, blend_mm=22.0, start=smooth_union(plate, spine_distance(s), 18.0)) - 2.0
     outer = -smooth_union(-(cavity + 1.5), diaphragm, 6.0)
     lung = -smooth_union(-outer, fat, 5.0)

@@ -25,7 +25,7 @@ class GroundGlass:
     seed: int
     lobule_mm: float = 16.0
     fraction: float = 0.34
-    edge_mm: float = 7.0
+    edge_mm: float = 11.0
     tissue_hu: float = 35.0
 
     @property

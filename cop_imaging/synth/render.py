@@ -75,12 +75,12 @@ def parenchyma(s: Slab, model: ChestModel) -> Float32Array:
     spec = model.spec
     hu = spec.parenchyma_hu + np.float32(0.1 * spec.gravity_hu_per_cm) * (s.y - 5.0) - 0.06 * (s.z + 60.0)
     hu = hu + 9.0 * model.fine.on(s) + 7.0 * model.coarse.on(s)
-    # A fissure is two layers of pleura about 0.5 mm thick, a thin sheet that bends a little.
+    # A fissure is two layers of pleura 0.2 mm thick, a sheet that bends a little.
     bend = 5.0 * model.coarse.on(s)
     major, minor = major_fissure(s.y, s.z) + bend, minor_fissure(s.x, s.y, s.z) + bend
     for sheet in (major, np.where((major < 0.0) & (s.x < 0.0), minor, 99.0)):
         width = max(s.voxel_mm, 0.8)
-        hu += np.clip(1.0 - np.abs(sheet) / width, 0.0, 1.0).astype(np.float32) * np.float32(0.45 / width * 850.0)
+        hu += np.clip(1.0 - np.abs(sheet) / width, 0.0, 1.0).astype(np.float32) * np.float32(0.2 / width * 850.0)
     out: Float32Array = hu.astype(np.float32)
     return out
 
@@ -127,10 +127,12 @@ def draw_slab(
     blend(hu, part, lung)
     vessels = draw_tubes(s, model.trees.vessels)
     blend(hu, vessels, spec.blood_hu)
+    # A straight branch may cut through the heart: it is not drawn there.
+    clear = 1.0 - cover(t.organs + 3.0, s.voxel_mm) * np.clip((-40.0 - s.z) / 5.0, 0.0, 1.0)
     walls = draw_tubes(s, model.trees.walls)
     blend(hu, walls, WALL_HU)
     central = draw_tubes(s, model.trees.central)
-    lumen = draw_tubes(s, model.trees.lumen, into=central.copy())
+    lumen = np.maximum(draw_tubes(s, model.trees.lumen) * clear, central)
     blend(hu, lumen, LUMEN_HU)
     inside &= draw_tubes(s, model.trees.central.widened(1.5, 1.5)) < 0.5
     sides = np.where(inside, np.where(s.x < 0.0, 1, 2), 0).astype(np.uint8)

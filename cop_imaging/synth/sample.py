@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import SimpleITK as sitk
 
+from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import image_of
 from cop_imaging.synth.dicom import write_dicom_series
 from cop_imaging.synth.phantom import Phantom, healthy_chest, organizing_pneumonia_chest
@@ -17,10 +18,18 @@ __all__ = ["SIGNS", "write_sample", "write_truth"]
 SIGNS = ("consolidation", "ground_glass", "reversed_halo")
 
 
-def write_sample(folder: Path, *, seed: int, kind: Literal["organizing_pneumonia", "healthy"], truth: bool) -> Phantom:
+def write_sample(
+    folder: Path,
+    *,
+    seed: int,
+    kind: Literal["organizing_pneumonia", "healthy"],
+    truth: bool,
+    geometry: Geometry | None = None,
+) -> Phantom:
     """Write a thin-slice phantom as a JPEG-LS series; with ``truth`` also masks as NIfTI in ``folder/truth``.
 
-    Without truth the series lies in ``folder`` itself, with it in ``folder/series``.
+    The grid is ``thin_grid()`` unless given. Without truth the series lies in ``folder`` itself, with it in
+    ``folder/series``.
 
     Raises
     ------
@@ -28,7 +37,7 @@ def write_sample(folder: Path, *, seed: int, kind: Literal["organizing_pneumonia
         If the folder already holds files or cannot be written.
     """
     make = {"organizing_pneumonia": organizing_pneumonia_chest, "healthy": healthy_chest}[kind]
-    phantom = make(seed)
+    phantom = make(seed, geometry=geometry)
     write_dicom_series(
         phantom.volume,
         folder / "series" if truth else folder,

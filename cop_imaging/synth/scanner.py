@@ -25,7 +25,7 @@ class ScannerSpec(Section):
 
     kernel: Literal["soft", "medium", "sharp"] = quantity("soft", means="kernel class", unit="", source="definition")
     noise_hu: float = quantity(
-        14.0,
+        12.0,
         means="SD of the noise in soft tissue near the axis",
         unit="HU",
         low=0.0,

@@ -173,7 +173,7 @@ def smooth_union(a: Distance, b: Distance, blend_mm: float) -> Float32Array:
 def draw_tubes(slab: Slab, tubes: Tubes, into: Float32Array | None = None) -> Float32Array:
     """Cover by the tubes, [z, y, x] float32; the part that a tube thinner than a voxel fills is kept in the mean."""
     out: Float32Array = np.zeros(slab.shape, dtype=np.float32) if into is None else into
-    h = slab.voxel_mm
+    h, soft = slab.voxel_mm, np.float32(slab.voxel_mm**2 / 12.0)
     wide = np.maximum(tubes.start_radius_mm, tubes.end_radius_mm)
     margin = (np.maximum(wide, 0.5 * h) + 0.5 * h)[:, None]
     low, high = np.minimum(tubes.start, tubes.end) - margin, np.maximum(tubes.start, tubes.end) + margin
@@ -185,8 +185,9 @@ def draw_tubes(slab: Slab, tubes: Tubes, into: Float32Array | None = None) -> Fl
         distance, radius = capsule(
             slab.crop(box), tubes.start[i], tubes.end[i], tubes.start_radius_mm[i], tubes.end_radius_mm[i]
         )
-        drawn = np.maximum(radius, np.float32(0.5 * h))
-        fill = cover(distance - drawn, h) * (radius / drawn) ** 2
+        # A disc of radius R with an edge soft over h has the area pi (R^2 + h^2 / 12).
+        drawn = np.sqrt(np.maximum(radius**2 - soft, np.float32(0.25 * h * h)))
+        fill = cover(distance - drawn, h) * np.minimum(radius**2 / (drawn**2 + soft), 1.0)
         np.maximum(out[box], fill, out=out[box])
     return out
 

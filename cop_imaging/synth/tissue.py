@@ -85,8 +85,8 @@ def shoulder(hu: Float32Array, s: Slab, t: Thorax) -> None:
     """Scapulae behind the upper ribs and clavicles in front of them."""
     axis = 0.5 * (front(s.z) + back(s.z))
     turn = np.arctan2(np.abs(s.x), s.y - axis) / np.float32(np.pi)
-    span = profile(s.z, (-45, 0.0), (-30, 0.04), (60, 0.13), (92, 0.10))
-    thick = profile(s.z, (-45, 2.0), (60, 3.2), (92, 4.5))
+    span = profile(s.z, (-45, 0.0), (-30, 0.04), (60, 0.10), (92, 0.07))
+    thick = profile(s.z, (-45, 1.8), (60, 2.6), (92, 4.0))
     blade = np.maximum(
         np.maximum(np.abs(t.cavity - 25.0) - thick, (np.abs(turn - 0.36) - span) * 300.0),
         np.maximum(s.z - 92.0, -45.0 - s.z),
