@@ -179,7 +179,10 @@ def organizing_pneumonia_lesions(spec: ChestSpec, rng: np.random.Generator) -> t
     outer = float(rng.uniform(28.0, 40.0))
     side = bool(rng.integers(2))
     halo = ReversedHalo(
-        place(deep, 0.5 * outer, side, -110.0, 20.0), outer, float(rng.uniform(4.5, 6.5)), int(rng.integers(2**31))
+        place(deep, 0.5 * outer + 16.0, side, -110.0, 20.0),
+        outer,
+        float(rng.uniform(4.5, 6.5)),
+        int(rng.integers(2**31)),
     )
     for n in range(int(rng.integers(4, 8))):
         radius = float(rng.uniform(22.0, 38.0))

@@ -130,7 +130,10 @@ def abdomen(s: Slab, t: Thorax, field: Float32Array) -> Float32Array:
     h = s.voxel_mm
     hu = np.full(s.shape, FAT, dtype=np.float32)
     inside = np.maximum(t.cavity + 3.0, t.diaphragm + 2.5)
-    liver = np.maximum(inside, s.x - (38.0 - 0.62 * (s.y + 55.0) + 0.18 * (s.z + 150.0)))
+    # The liver lies against the diaphragm, without fat between.
+    liver = np.maximum(
+        np.maximum(t.cavity + 1.0, t.diaphragm), s.x - (38.0 - 0.62 * (s.y + 55.0) + 0.18 * (s.z + 150.0))
+    )
     blend(hu, cover(np.maximum(liver + 4.0, 3.0 - np.abs(field) * 18.0 + 2.2), h), LIVER - 10.0)
     blend(hu, cover(np.maximum(inside + 6.0, 4.0 - field * 12.0), h), 35.0)
     blend(hu, cover(liver, h), LIVER)
