@@ -4,21 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Int16Array, UInt8Array
+from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array, Int16Array, UInt8Array
 from cop_imaging.core.geometry import Box, Geometry
 from cop_imaging.core.issue import Issue
 from cop_imaging.core.volume import Acquisition, SliceIdentity
 
-__all__ = ["ZONES", "Gravity", "Scene"]
+__all__ = ["BUNDLE_MM", "ZONES", "Gravity", "LungReference", "Parenchyma", "Scene"]
 
 ZONES = ("right_upper", "right_middle", "right_lower", "left_upper", "left_middle", "left_lower")
 """Names of the labels 1-6 of ``Scene.zone``: thirds of the volume of each lung along the body axis."""
 
+BUNDLE_MM = 5.0
+"""A voxel within this distance of a bronchovascular bundle lies in its surroundings."""
+
 Gravity = tuple[float, float, float]
 """Unit vector in array order (z, y, x) that points to the floor."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parenchyma:
+    """Density of the lung between its vessels, on a coarse isotropic grid over the crop."""
+
+    geometry: Geometry
+    hu: Float32Array
+    """float32 [z, y, x] mean HU of nearby lung that is no vessel, wall, pleura or border of one; NaN outside."""
+    near: BoolArray
+    """Whether enough such lung lies near the voxel for the mean to count."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LungReference:
+    """Volumes of the lungs in mL by side, zone, depth shell and place."""
+
+    total_ml: float
+    side_ml: tuple[float, float]
+    """Right, left."""
+    zone_ml: Float64Array
+    """float64 (6,), see ``ZONES``."""
+    depth_edges_mm: Float64Array
+    """Edges of a fine depth histogram, (n + 1,)."""
+    depth_ml: Float64Array
+    """Lung volume in each bin of it, (n,)."""
+    outer_third_mm: float
+    """Depth within which a third of the lungs' volume lies."""
+    near_bundle_share: float
+    """Share of the lungs within 5 mm of a bronchovascular bundle."""
+    middle_along_gravity: float
+    """Index along the gravity axis that halves the lungs' volume."""
 
 
 @dataclass(eq=False)
@@ -50,18 +86,18 @@ class Scene:
     """SD of the scan's noise in homogeneous tissue, at the scan's own resolution."""
     aerated_mode_hu: float
     """Most frequent density of aerated lung: how deep the breath was."""
-    makers: Mapping[str, Callable[[Scene], AnyArray]] = field(repr=False)
+    makers: Mapping[str, Callable[[Scene], Any]] = field(repr=False)
     issues: tuple[Issue, ...] = ()
-    _maps: dict[str, AnyArray] = field(default_factory=dict, repr=False)
+    _maps: dict[str, Any] = field(default_factory=dict, repr=False)
 
-    def _map(self, name: str) -> AnyArray:
+    def _map(self, name: str) -> Any:
         if name not in self._maps:
             self._maps[name] = self.makers[name](self)
         return self._maps[name]
 
     @property
-    def smooth_hu(self) -> Float32Array:
-        """float32 HU on the crop at the common point spread (about 1.2 mm, wider when the noise asks for it)."""
+    def smooth_hu(self) -> Int16Array:
+        """int16 HU on the crop at the common point spread (about 1.2 mm, wider when the noise asks for it)."""
         return self._map("smooth_hu")
 
     @property
@@ -70,29 +106,31 @@ class Scene:
         return self._map("depth_mm")
 
     @property
-    def depth_rank(self) -> Float32Array:
-        """float32 share of the lung's volume that lies nearer to the costal surface (0 pleura, 1 deepest)."""
-        return self._map("depth_rank")
-
-    @property
     def zone(self) -> UInt8Array:
         """uint8 label 1-6, see ``ZONES``; 0 outside. The labels partition the lungs exactly."""
         return self._map("zone")
 
     @property
-    def dependent_mm(self) -> Float32Array:
-        """float32 height in mm above the lowest lung pleura of the same column along gravity; 0 outside."""
+    def dependent_mm(self) -> AnyArray:
+        """float16 height in mm above the lowest lung of the same column along gravity; 0 outside."""
         return self._map("dependent_mm")
 
     @property
-    def bundle_mm(self) -> Float32Array:
-        """float32 distance to the nearest vessel or bronchus of at least 3 mm; 0 outside the lungs."""
+    def bundle_mm(self) -> AnyArray:
+        """float16 distance to the nearest vessel or bronchus of at least 3 mm; 0 outside the lungs."""
         return self._map("bundle_mm")
 
     @property
-    def shell_mm(self) -> Float32Array:
-        """float32 distance to the nearest partial-volume source (pleura, vessel, airway wall); 0 outside."""
-        return self._map("shell_mm")
+    def parenchyma(self) -> Parenchyma:
+        """Mean density between vessels, walls and pleura on the work grid."""
+        found: Parenchyma = self._map("parenchyma")
+        return found
+
+    @property
+    def reference(self) -> LungReference:
+        """The lungs' own volumes by zone, depth and place, against which every extent is measured."""
+        found: LungReference = self._map("reference")
+        return found
 
     def full(self, mask: AnyArray) -> AnyArray:
         """``mask`` of the crop placed on the grid of the whole volume, zero elsewhere."""

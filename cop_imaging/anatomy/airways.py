@@ -1,0 +1,90 @@
+"""Trachea and bronchi: a seed in the neck, grown by the highest threshold that does not leak into lung."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from cop_imaging.core.arrays import BoolArray, Float32Array
+from cop_imaging.core.geometry import Geometry
+from cop_imaging.core.grid import components, opened
+
+__all__ = ["central_airways", "grow_airways", "trachea_seed"]
+
+AREA_MM2 = (50.0, 800.0)
+MIDLINE_MM = 45.0
+THRESHOLD_STEP_HU = 15.0
+SHORTEST_TRACHEA_MM = 20.0
+
+
+def trachea_seed(
+    smooth: Float32Array, body: BoolArray, lungs_air: BoolArray, geometry: Geometry, trachea_hu: float
+) -> BoolArray:
+    """The longest stack of round dark discs near the midline in the upper part of the chest; empty when there is none.
+
+    Parameters
+    ----------
+    smooth : float32 [z, y, x]
+        HU, lightly blurred.
+    body, lungs_air : bool [z, y, x]
+        Inside the skin; air and aerated lung.
+    """
+    dark = (smooth < trachea_hu) & body
+    seed = np.zeros_like(body)
+    rows = np.flatnonzero(lungs_air.any(axis=(1, 2)))
+    if rows.size == 0:
+        return seed
+    pixel_mm2 = geometry.spacing_mm[1] * geometry.spacing_mm[2]
+    lowest = int(rows[0] + 0.45 * (rows[-1] - rows[0]))
+    middle_x = float(np.average(np.arange(body.shape[2]), weights=body[rows].sum(axis=(0, 1))))
+    for z in range(lowest, body.shape[0]):
+        labels, n = ndimage.label(dark[z])
+        if n == 0:
+            continue
+        index = np.arange(1, n + 1)
+        area = np.bincount(labels.ravel(), minlength=n + 1)[1:] * pixel_mm2
+        centre = np.array(ndimage.center_of_mass(labels > 0, labels, index))
+        boxes = ndimage.find_objects(labels)
+        extent = np.array(
+            [[(b.stop - b.start) * s for b, s in zip(box, geometry.spacing_mm[1:], strict=True)] for box in boxes]
+        )
+        full = area / np.maximum(extent.prod(axis=1), 1e-6)
+        near = np.abs(centre[:, 1] - middle_x) * geometry.spacing_mm[2] < MIDLINE_MM
+        aspect = extent.max(axis=1) / np.maximum(extent.min(axis=1), 1e-6)
+        good = (area > AREA_MM2[0]) & (area < AREA_MM2[1]) & near & (full > 0.5) & (aspect < 2.5)
+        seed[z] = np.concatenate([[False], good])[labels]
+    labels3, n = components(seed, connectivity=6)
+    if n == 0:
+        return seed
+    boxes3 = ndimage.find_objects(labels3)
+    height = np.array([(b[0].stop - b[0].start) * geometry.spacing_mm[0] for b in boxes3])
+    best = int(np.argmax(height))
+    return labels3 == best + 1 if height[best] >= SHORTEST_TRACHEA_MM else seed & False
+
+
+def grow_airways(
+    smooth: Float32Array, body: BoolArray, seed: BoolArray, geometry: Geometry, most_ml: float
+) -> BoolArray:
+    """The airway lumen that hangs together with ``seed`` at the highest threshold that does not leak.
+
+    A leak is a jump of the volume: bronchial walls open into lung and the region grows without bound.
+    """
+    grown = seed
+    volume_ml = float(seed.sum()) * geometry.voxel_ml
+    for threshold in np.arange(-985.0, -840.0, THRESHOLD_STEP_HU):
+        dark = ((smooth < threshold) & body) | seed
+        labels, _ = components(dark, connectivity=6)
+        hit = np.unique(labels[seed])
+        region = np.isin(labels, hit[hit > 0])
+        now_ml = float(region.sum()) * geometry.voxel_ml
+        if now_ml > most_ml or now_ml > 1.6 * max(volume_ml, 15.0) + 15.0:
+            break
+        grown, volume_ml = region, now_ml
+    return grown
+
+
+def central_airways(airways: BoolArray, geometry: Geometry, radius_mm: float) -> BoolArray:
+    """The part of the airways at least ``radius_mm`` in radius: trachea and main bronchi."""
+    wide = opened(airways, geometry, radius_mm - geometry.spacing_mm[2] / 2)
+    labels, n = components(wide, connectivity=26)
+    return wide if n == 0 else labels == 1

@@ -1,0 +1,210 @@
+"""The anatomy stage: from a CT volume to lungs, airways and vessels, or a typed refusal."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cop_imaging.anatomy.aerated import aerated_lung, right_and_left
+from cop_imaging.anatomy.airways import central_airways, grow_airways, trachea_seed
+from cop_imaging.anatomy.body import find_body
+from cop_imaging.anatomy.config import AnatomyConfig
+from cop_imaging.anatomy.lungs import WholeLungs, whole_lungs
+from cop_imaging.anatomy.refine import refine_lungs, to_full_grid
+from cop_imaging.anatomy.vessels import tube_filter
+from cop_imaging.core.anatomy import LEFT, RIGHT, Anatomy, Doubt, WorkGrid
+from cop_imaging.core.arrays import BoolArray, Float32Array, Int16Array, UInt8Array
+from cop_imaging.core.geometry import Box, Geometry
+from cop_imaging.core.grid import bounding_box, dilated, resample, smoothed
+from cop_imaging.core.issue import Issue, Severity
+from cop_imaging.core.volume import AIR_HU, CTVolume
+from cop_imaging.errors import SeriesError
+
+__all__ = ["segment"]
+
+SMOOTH_MM = 1.0
+CROP_MARGIN_MM = 6.0
+VESSEL_RANGE_HU = (-1000.0, 100.0)
+EDGE_CONTACT_MM2 = 400.0
+"""Lung area on the first or last slice from which the lungs are cut off."""
+TRUST_SCALE_ML = 400.0
+
+
+def segment(volume: CTVolume, config: AnatomyConfig | None = None, *, lungs: UInt8Array | None = None) -> Anatomy:
+    """Body, airways, right and left lung and vessels of a chest CT.
+
+    Parameters
+    ----------
+    volume : CTVolume
+        The series, canonical [z, y, x].
+    lungs : uint8 [z, y, x], optional
+        A corrected lung mask (1 right, 2 left) that is taken as it is.
+
+    Raises
+    ------
+    SeriesError
+        ``coverage.no_lungs`` if there is too little aerated lung in view.
+    """
+    config = config or AnatomyConfig()
+    full = volume.geometry
+    work = full.resampled((config.work_spacing_mm,) * 3)
+    coarse: Int16Array = resample(volume.hu, full, work, outside=AIR_HU, antialias=True)
+    smooth = smoothed(coarse, work, SMOOTH_MM)
+    body = find_body(coarse, work, config.body_hu)
+    del coarse
+    air = (smooth < config.lung_hu) & body
+    seed = trachea_seed(smooth, body, air, work, config.trachea_hu)
+    airways = grow_airways(smooth, body, seed, work, config.airway_most_ml)
+    excluded = dilated(central_airways(airways, work, config.main_bronchus_radius_mm), work, config.airway_wall_mm)
+    if lungs is None:
+        whole, labels = _find_lungs(volume, smooth, body, excluded, work, config)
+    else:
+        labels = lungs.copy()
+        given: UInt8Array = resample(lungs, full, work, method="nearest")
+        nothing = np.zeros(work.shape, dtype=bool)
+        whole = WholeLungs(given, nothing, nothing)
+    if not labels.any():
+        raise SeriesError(
+            "the lung mask that was handed in is empty: label right lung 1 and left lung 2", code="coverage.no_lungs"
+        )
+    grid, vessels = _vessels(smooth, whole, labels, work, full, config)
+    uncertain = to_full_grid(whole.uncertain, work, full) & (labels == 0)
+    doubt = _doubt(labels, whole, full, work, config, given=lungs is not None)
+    return Anatomy(
+        geometry=full,
+        lungs=labels,
+        airways=to_full_grid(airways, work, full),
+        body=to_full_grid(body, work, full),
+        vessels=vessels,
+        uncertain=uncertain,
+        work=grid,
+        doubt=doubt,
+        issues=tuple(_issues(doubt, bool(seed.any()), config)),
+    )
+
+
+def _find_lungs(
+    volume: CTVolume, smooth: Float32Array, body: BoolArray, excluded: BoolArray, work: Geometry, config: AnatomyConfig
+) -> tuple[WholeLungs, UInt8Array]:
+    """Whole lungs on the work grid and refined on the full grid."""
+    aerated = aerated_lung(
+        smooth,
+        body,
+        excluded,
+        work,
+        lung_hu=config.lung_hu,
+        gas_hu=config.gas_hu,
+        smallest_ml=config.smallest_part_ml,
+    )
+    aerated_ml = float(aerated.sum()) * work.voxel_ml
+    if aerated_ml < config.smallest_lungs_ml:
+        raise SeriesError(
+            f"no lungs in view: {aerated_ml:.0f} mL of aerated lung found, at least {config.smallest_lungs_ml:.0f} mL "
+            "needed; give a chest CT that covers the lungs",
+            code="coverage.no_lungs",
+        )
+    middle_x = float(np.average(np.arange(body.shape[2]), weights=body.sum(axis=(0, 1))))
+    sides = right_and_left(aerated, smooth, middle_x, work)
+    whole = whole_lungs(sides, smooth, excluded, middle_x, work, config)
+    box = _full_box(whole.lungs > 0, work, volume.geometry)
+    local = volume.geometry.crop(box)
+    soft = whole.recovered | ((smooth > config.lung_hu) & (whole.lungs > 0))
+    labels = np.zeros(volume.geometry.shape, dtype=np.uint8)
+    labels[box] = refine_lungs(
+        whole.lungs, soft, volume.hu[box], work, local, lung_hu=config.lung_hu, excluded=excluded
+    )
+    return whole, labels
+
+
+def _full_box(mask: BoolArray, work: Geometry, full: Geometry) -> Box:
+    """Box on the full grid around a mask of the work grid."""
+    box = bounding_box(mask, work, CROP_MARGIN_MM)
+    low = full.to_index(work.to_patient(np.array([b.start for b in box])))
+    high = full.to_index(work.to_patient(np.array([b.stop - 1 for b in box])))
+    spans = [
+        slice(max(int(np.floor(a)), 0), min(int(np.ceil(b)) + 1, n))
+        for a, b, n in zip(low, high, full.shape, strict=True)
+    ]
+    return (spans[0], spans[1], spans[2])
+
+
+def _vessels(
+    smooth: Float32Array, whole: WholeLungs, labels: UInt8Array, work: Geometry, full: Geometry, config: AnatomyConfig
+) -> tuple[WorkGrid, BoolArray]:
+    """Tube filter on the lung crop of the work grid, and vessels on the full grid."""
+    inside = whole.lungs > 0
+    box = bounding_box(inside, work, CROP_MARGIN_MM)
+    local = work.crop(box)
+    clipped = np.clip(smooth[box], *VESSEL_RANGE_HU)
+    answer, radius = tube_filter(clipped, inside[box], local, config.vessel_scales_mm, config.vessel_contrast_hu)
+    found = (answer > config.vessel_answer).astype(np.float32)
+    vessels = np.zeros(full.shape, dtype=bool)
+    target = _full_box(inside, work, full)
+    vessels[target] = (resample(found, local, full.crop(target)) > 0.5) & (labels[target] > 0)
+    return WorkGrid(geometry=local, vesselness=answer, vessel_radius_mm=radius), vessels
+
+
+def _doubt(
+    labels: UInt8Array, whole: WholeLungs, full: Geometry, work: Geometry, config: AnatomyConfig, *, given: bool
+) -> Doubt:
+    """Numbers that say how far the mask may be trusted (SPEC of the lung mask: ratio, cut-off, unsure tissue)."""
+    right, left = ((labels == side).sum() * full.voxel_ml for side in (RIGHT, LEFT))
+    ratio = float(right / left) if left > 0 else None
+    pixel_mm2 = full.spacing_mm[1] * full.spacing_mm[2]
+    uncertain_ml = float(whole.uncertain.sum()) * work.voxel_ml
+    plausible = ratio is not None and config.trusted_ratio_low <= ratio <= config.trusted_ratio_high
+    trust = (1.0 if plausible else 0.5) * float(np.exp(-uncertain_ml / TRUST_SCALE_ML))
+    return Doubt(
+        trust=1.0 if given else trust,
+        right_to_left=ratio,
+        recovered_ml=float(whole.recovered.sum()) * work.voxel_ml,
+        uncertain_ml=uncertain_ml,
+        touches_top=bool((labels[-1] > 0).sum() * pixel_mm2 > EDGE_CONTACT_MM2),
+        touches_bottom=bool((labels[0] > 0).sum() * pixel_mm2 > EDGE_CONTACT_MM2),
+        given=given,
+    )
+
+
+def _issues(doubt: Doubt, trachea_found: bool, config: AnatomyConfig) -> list[Issue]:
+    """What the anatomy found that changes what may be said."""
+    issues = []
+    cut = [name for name, hit in (("apex", doubt.touches_top), ("base", doubt.touches_bottom)) if hit]
+    if cut:
+        issues.append(
+            Issue(
+                code="coverage.partial",
+                severity=Severity.WARNING,
+                message=f"the lungs reach the edge of the scan ({' and '.join(cut)} cut off): volumes are lower bounds",
+                affects=("lungs", "likelihood"),
+            )
+        )
+    ratio = doubt.right_to_left
+    if not doubt.given and (ratio is None or not config.trusted_ratio_low <= ratio <= config.trusted_ratio_high):
+        seen = "no left lung" if ratio is None else f"right over left lung volume is {ratio:.2f}"
+        issues.append(
+            Issue(
+                code="lungs.asymmetric",
+                severity=Severity.WARNING,
+                message=f"{seen}: look at the lung mask, part of a lung may be missing",
+                affects=("lungs", "consolidation", "ground_glass"),
+                measured=ratio,
+                limit=config.trusted_ratio_low if ratio is None or ratio < 1 else config.trusted_ratio_high,
+            )
+        )
+    if not trachea_found:
+        issues.append(
+            Issue(
+                code="airways.not_found",
+                severity=Severity.INFO,
+                message="no trachea was found: airways may be part of the lung mask",
+            )
+        )
+    if doubt.uncertain_ml >= 1.0:
+        issues.append(
+            Issue(
+                code="lungs.uncertain",
+                severity=Severity.INFO,
+                message=f"{doubt.uncertain_ml:.0f} mL of dense tissue beside the lungs may be fluid or lung: left out",
+                measured=doubt.uncertain_ml,
+            )
+        )
+    return issues

@@ -1,0 +1,197 @@
+"""Pure functions on arrays and their grid: resampling, crops, distance, morphology in mm, connected components.
+
+All radii and distances are millimetres. SimpleITK does the heavy work; its results do not depend on the number of
+threads.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+
+from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array, Int32Array
+from cop_imaging.core.geometry import Box, Geometry
+
+__all__ = [
+    "bounding_box",
+    "closed",
+    "components",
+    "dilated",
+    "distance_to",
+    "eroded",
+    "fill_holes",
+    "image_of",
+    "keep_large",
+    "opened",
+    "resample",
+    "smoothed",
+    "volume_ml_by_label",
+]
+
+FWHM_PER_SIGMA = 2.3548200450309493
+
+
+def image_of(array: AnyArray, geometry: Geometry) -> Any:
+    """The SimpleITK image of an array on its grid (bool becomes uint8)."""
+    image = sitk.GetImageFromArray(array.view(np.uint8) if array.dtype == np.bool_ else array)
+    image.SetSpacing([float(s) for s in geometry.spacing_mm[::-1]])
+    image.SetOrigin([float(o) for o in geometry.origin_mm])
+    # SimpleITK's axes are (x, y, z): column j of its matrix is the direction of array axis 2 - j.
+    image.SetDirection(np.array(geometry.direction[::-1], dtype=np.float64).T.ravel().tolist())
+    return image
+
+
+def resample(
+    array: AnyArray,
+    source: Geometry,
+    target: Geometry,
+    *,
+    method: Literal["linear", "nearest"] = "linear",
+    outside: float = 0.0,
+    antialias: bool = False,
+) -> AnyArray:
+    """Values of ``array`` on the grid ``target``; same dtype (bool only by nearest).
+
+    With ``antialias`` the array is first blurred along the axes that become coarser, to a Gaussian whose FWHM is
+    the target's spacing.
+    """
+    flat = array
+    if antialias:
+        sigma = [
+            np.sqrt(max(t**2 - s**2, 0.0)) / FWHM_PER_SIGMA / s
+            for s, t in zip(source.spacing_mm, target.spacing_mm, strict=True)
+        ]
+        if max(sigma) > 0.2:
+            flat = ndimage.gaussian_filter(array, sigma, truncate=3.0, mode="nearest")
+    interpolator = sitk.sitkLinear if method == "linear" else sitk.sitkNearestNeighbor
+    image = sitk.Resample(
+        image_of(np.ascontiguousarray(flat), source),
+        list(target.shape[::-1]),
+        sitk.Transform(),
+        interpolator,
+        list(target.origin_mm),
+        list(target.spacing_mm[::-1]),
+        np.array(target.direction[::-1], dtype=np.float64).T.ravel().tolist(),
+        outside,
+    )
+    out: AnyArray = sitk.GetArrayFromImage(image)
+    return out.view(np.bool_) if array.dtype == np.bool_ else out
+
+
+def smoothed(array: AnyArray, geometry: Geometry, sigma_mm: float | tuple[float, float, float]) -> Float32Array:
+    """Gaussian blur of SD ``sigma_mm`` along each axis, float32."""
+    widths = (sigma_mm,) * 3 if isinstance(sigma_mm, float | int) else sigma_mm
+    sigma = [w / s for w, s in zip(widths, geometry.spacing_mm, strict=True)]
+    out: Float32Array = ndimage.gaussian_filter(array, sigma, output=np.float32, truncate=3.0, mode="nearest")
+    return out
+
+
+def distance_to(mask: BoolArray, geometry: Geometry) -> Float32Array:
+    """Distance in mm to the nearest True voxel (0 inside); infinite when the mask is empty."""
+    if not mask.any():
+        return np.full(mask.shape, np.inf, dtype=np.float32)
+    image = image_of(np.ascontiguousarray(mask), geometry)
+    image.SetDirection(np.eye(3).ravel().tolist())
+    distance = sitk.SignedMaurerDistanceMap(image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True)
+    out: Float32Array = np.maximum(sitk.GetArrayViewFromImage(distance), 0.0)
+    return out
+
+
+def dilated(mask: BoolArray, geometry: Geometry, radius_mm: float) -> BoolArray:
+    """Voxels within ``radius_mm`` of the mask."""
+    return distance_to(mask, geometry) <= radius_mm
+
+
+def eroded(mask: BoolArray, geometry: Geometry, radius_mm: float) -> BoolArray:
+    """Voxels of the mask farther than ``radius_mm`` from its outside; the border of the array is no outside."""
+    return mask & (distance_to(~mask, geometry) > radius_mm)
+
+
+def closed(mask: BoolArray, geometry: Geometry, radius_mm: float) -> BoolArray:
+    """Closing by a ball: gaps narrower than twice the radius are filled."""
+    return eroded(dilated(mask, geometry, radius_mm), geometry, radius_mm) | mask
+
+
+def opened(mask: BoolArray, geometry: Geometry, radius_mm: float) -> BoolArray:
+    """Opening by a ball: parts thinner than twice the radius are removed."""
+    core = eroded(mask, geometry, radius_mm)
+    return mask & dilated(core, geometry, radius_mm)
+
+
+def components(mask: BoolArray, *, connectivity: Literal[6, 26] = 26) -> tuple[Int32Array, int]:
+    """Labels 1..n of the connected components, largest first (ties by the first voxel), and n."""
+    image = sitk.GetImageFromArray(np.ascontiguousarray(mask).view(np.uint8))
+    labels: Int32Array = sitk.GetArrayFromImage(sitk.ConnectedComponent(image, connectivity == 26)).astype(
+        np.int32, copy=False
+    )
+    sizes = np.bincount(labels.ravel())
+    if sizes.size < 2:
+        return labels, 0
+    # Stable by size, then by label: ITK numbers components in scan order.
+    order = np.argsort(-sizes[1:], kind="stable") + 1
+    rank = np.zeros(sizes.size, dtype=np.int32)
+    rank[order] = np.arange(1, sizes.size, dtype=np.int32)
+    return rank[labels], int(sizes.size - 1)
+
+
+def volume_ml_by_label(labels: Int32Array, n: int, geometry: Geometry) -> Float64Array:
+    """Volume in mL of labels 1..n, float64 (n,)."""
+    counts = np.bincount(labels.ravel(), minlength=n + 1)[1 : n + 1]
+    return counts.astype(np.float64) * geometry.voxel_ml
+
+
+def keep_large(
+    mask: BoolArray, geometry: Geometry, minimum_ml: float, *, connectivity: Literal[6, 26] = 26
+) -> BoolArray:
+    """The components of at least ``minimum_ml``."""
+    labels, n = components(mask, connectivity=connectivity)
+    if n == 0:
+        return np.zeros_like(mask)
+    keep = np.concatenate([[False], volume_ml_by_label(labels, n, geometry) >= minimum_ml])
+    out: BoolArray = keep[labels]
+    return out
+
+
+def fill_holes(mask: BoolArray, *, axial: bool = False) -> BoolArray:
+    """Mask with its holes filled: in 3-D, or slice by slice when ``axial``.
+
+    A hole is background that is not connected (by faces) to the border of the array or slice.
+    """
+    if axial:
+        out = np.empty_like(mask)
+        structure = ndimage.generate_binary_structure(2, 1)
+        for z in range(mask.shape[0]):
+            labels, _ = ndimage.label(~mask[z], structure)
+            edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+            out[z] = ~np.isin(labels, edge[edge > 0])
+        return out
+    image = sitk.GetImageFromArray(np.ascontiguousarray(~mask).view(np.uint8))
+    labels3 = sitk.GetArrayFromImage(sitk.ConnectedComponent(image, False))
+    faces = [labels3[0], labels3[-1], labels3[:, 0], labels3[:, -1], labels3[:, :, 0], labels3[:, :, -1]]
+    edge = np.unique(np.concatenate([f.ravel() for f in faces]))
+    outside = np.zeros(int(labels3.max()) + 1, dtype=bool)
+    outside[edge] = True
+    outside[0] = False
+    filled: BoolArray = ~outside[labels3]
+    return filled
+
+
+def bounding_box(mask: BoolArray, geometry: Geometry, margin_mm: float = 0.0) -> Box:
+    """Smallest box that holds the mask, with a margin, inside the array.
+
+    Raises
+    ------
+    ValueError
+        If the mask is empty.
+    """
+    spans = []
+    for axis in range(3):
+        hit = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        if hit.size == 0:
+            raise ValueError("an empty mask has no bounding box")
+        margin = int(np.ceil(margin_mm / geometry.spacing_mm[axis]))
+        spans.append(slice(max(int(hit[0]) - margin, 0), min(int(hit[-1]) + 1 + margin, mask.shape[axis])))
+    return (spans[0], spans[1], spans[2])

@@ -1,0 +1,90 @@
+"""Build the scene: crop to the lungs, measure noise and breath, and say how each shared map is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cop_imaging.core.anatomy import Anatomy
+from cop_imaging.core.grid import bounding_box
+from cop_imaging.core.scene import Scene
+from cop_imaging.core.volume import CTVolume
+from cop_imaging.scene import frames
+from cop_imaging.scene.config import SceneConfig
+from cop_imaging.scene.density import aerated_mode_hu, parenchyma
+from cop_imaging.scene.reference import lung_reference
+from cop_imaging.scene.smoothing import added_sigma_mm, smooth
+
+__all__ = ["build_scene"]
+
+MARGIN_MM = 4.0
+VESSEL_ANSWER = 0.5
+
+
+def build_scene(volume: CTVolume, anatomy: Anatomy, config: SceneConfig | None = None) -> Scene:
+    """The lung crop of one volume with its anatomy; shared maps are computed on first use, once.
+
+    Raises
+    ------
+    ValueError
+        If the anatomy holds no lungs.
+    """
+    config = config or SceneConfig()
+    box = bounding_box(anatomy.lungs > 0, volume.geometry, MARGIN_MM)
+    geometry = volume.geometry.crop(box)
+    hu, lungs = volume.hu[box], anatomy.lungs[box]
+    sigma_mm, noise = added_sigma_mm(
+        hu,
+        lungs,
+        anatomy.body[box],
+        geometry,
+        kernel_class=volume.acquisition.kernel_class,
+        common_psf_mm=config.common_psf_mm,
+        target_hu=config.noise_target_hu,
+        widest_mm=config.widest_smoothing_mm,
+    )
+    smooth_hu = smooth(hu, geometry, sigma_mm) if sigma_mm > 0 else hu
+    return Scene(
+        hu=hu,
+        geometry=geometry,
+        box=box,
+        full_shape=volume.geometry.shape,
+        lungs=lungs,
+        airways=anatomy.airways[box],
+        vessels=anatomy.vessels[box],
+        uncertain=anatomy.uncertain[box],
+        valid=None if volume.valid is None else volume.valid[box],
+        acquisition=volume.acquisition,
+        gravity=frames.gravity_of(volume.acquisition.patient_position),
+        slices=volume.slices[box[0]] if volume.slices else (),
+        noise_hu=noise,
+        aerated_mode_hu=aerated_mode_hu(smooth_hu, lungs),
+        makers=_makers(anatomy, config),
+        _maps={"smooth_hu": smooth_hu},
+    )
+
+
+def _makers(anatomy: Anatomy, config: SceneConfig) -> Mapping[str, Callable[[Scene], Any]]:
+    """How each shared map is made from a scene."""
+    work = anatomy.work
+    return {
+        "depth_mm": lambda s: frames.costal_depth_mm(
+            s.lungs, s.geometry, s.geometry.resampled(work.geometry.spacing_mm), config.mediastinum_half_mm
+        ),
+        "zone": lambda s: frames.zones(s.lungs),
+        "dependent_mm": lambda s: frames.dependent_mm(s.lungs, s.geometry, s.gravity),
+        "bundle_mm": lambda s: frames.bundle_mm(
+            s.lungs, s.airways, work, s.geometry, answer=VESSEL_ANSWER, radius_mm=config.bundle_radius_mm
+        ),
+        "parenchyma": lambda s: parenchyma(
+            s.hu,
+            s.lungs,
+            s.vessels,
+            s.airways,
+            s.geometry,
+            spacing_mm=work.geometry.spacing_mm[0],
+            sigma_mm=config.parenchyma_mm,
+            shell_mm=config.shell_mm,
+        ),
+        "reference": lung_reference,
+    }
