@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from cop_imaging.batch.ledger import append, finished, prepare
-from cop_imaging.batch.plan import Item, plan
+from cop_imaging.batch.plan import Item, plan_series
 from cop_imaging.batch.tables import feature_rows, write_table
 from cop_imaging.errors import ConfigError, CopImagingError, ModelError, OutputError, SeriesError
 from cop_imaging.pipeline import Config, analyze
@@ -92,7 +92,7 @@ def run_batch(
     ConfigError, ModelError
         If settings or model are to blame: every series would fail.
     """
-    items = plan(root, config)
+    items = plan_series(root, config)
     if not items:
         raise SeriesError(f"there is no DICOM series below {root}", code="source.empty")
     prepare(out)

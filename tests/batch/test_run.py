@@ -49,7 +49,7 @@ def items():
 def line(monkeypatch, items):
     stand_in = Line()
     monkeypatch.setattr(run, "analyze", stand_in.analyze)
-    monkeypatch.setattr(run, "plan", lambda root, config: items)
+    monkeypatch.setattr(run, "plan_series", lambda root, config: items)
     return stand_in
 
 
