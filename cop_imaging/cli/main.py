@@ -16,6 +16,7 @@ from cop_imaging.cli.faults import guarded
 from cop_imaging.cli.phantom import phantom
 from cop_imaging.cli.schema import schema
 from cop_imaging.cli.signs import signs
+from cop_imaging.cli.train import train
 
 __all__ = ["app", "main"]
 
@@ -28,7 +29,7 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (analyze, batch, signs, schema, config, phantom):
+for command in (analyze, batch, signs, schema, config, phantom, train):
     app.command()(command)
 
 
