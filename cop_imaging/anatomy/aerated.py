@@ -17,7 +17,11 @@ GAS_RADIUS_MM = 5.0
 GAS_WALL_MM = 4.0
 TISSUE_HU = -300.0
 NOT_GAS_HU = -900.0
-WALLED_SHARE = 0.5
+PURE_GAS_HU = -960.0
+GAS_REACH_MM = 40.0
+MOST_GROWTH = 3.0
+WALLED_SHARE = 0.7
+MOST_GAS_ML = 1000.0
 SPLIT_MM = (0.0, 2.0, 3.5, 5.0, 7.0, 9.0, 12.0)
 PART_SHARE = 0.12
 """A piece of lung core of at least this share of the whole decides on its side."""
@@ -69,16 +73,45 @@ def bowel_gas(
     if n == 0:
         return found
     for k in np.flatnonzero(volume_ml_by_label(labels, n, geometry) >= smallest_ml) + 1:
+        box = bounding_box(labels == k, geometry, GAS_REACH_MM)
+        local = geometry.crop(box)
+        core = labels[box] == k
+        if smooth[box][core].mean() > PURE_GAS_HU:
+            continue
+        # The opened core lacks narrow parts and corners: take the gas, then the air near it, that no wall cuts off.
+        gas = _touching(core, (smooth[box] < NOT_GAS_HU) & air[box])
+        if gas.sum() > MOST_GROWTH * core.sum():
+            gas = core
+        distance = distance_to(gas, local)
+        gas = _touching(core, (distance <= 2 * GAS_WALL_MM) & air[box])
+        # Past the blurred edge lies the wall or, for a bulla, lung; what is left of the gas does not count.
+        shell = (distance > 1.5 * GAS_WALL_MM) & (distance <= 2.5 * GAS_WALL_MM) & (smooth[box] > NOT_GAS_HU)
+        small = gas.sum() * geometry.voxel_ml < MOST_GAS_ML  # an emphysematous lung is walled as well
+        if small and (smooth[box][shell] > TISSUE_HU).mean() >= WALLED_SHARE:
+            found[box] |= gas
+    return found
+    for k in np.flatnonzero(volume_ml_by_label(labels, n, geometry) >= smallest_ml) + 1:
         box = bounding_box(labels == k, geometry, 3 * GAS_WALL_MM)
         local = geometry.crop(box)
         core = labels[box] == k
         distance = distance_to(core, local)
-        gas = (distance <= GAS_WALL_MM) & air[box]
-        # Past the blurred edge lies the wall or, for a bulla, lung; corners of the gas itself do not count.
+        # The opened core has no corners: take the air near it that no wall cuts off.
+        pieces, _ = components((distance <= 2 * GAS_WALL_MM) & air[box], connectivity=6)
+        touched = np.unique(pieces[core])
+        gas = np.isin(pieces, touched[touched > 0])
+        # Past the blurred edge lies the wall or, for a bulla, lung; what is left of the gas does not count.
         shell = (distance > 1.5 * GAS_WALL_MM) & (distance <= 2.5 * GAS_WALL_MM) & (smooth[box] > NOT_GAS_HU)
-        if (smooth[box][shell] > TISSUE_HU).mean() >= WALLED_SHARE:
+        small = gas.sum() * geometry.voxel_ml < MOST_GAS_ML  # an emphysematous lung is walled as well
+        if small and (smooth[box][shell] > TISSUE_HU).mean() >= WALLED_SHARE:
             found[box] |= gas
     return found
+
+
+def _touching(core: BoolArray, space: BoolArray) -> BoolArray:
+    """The components of ``space`` that the core reaches into."""
+    pieces, _ = components(space | core, connectivity=6)
+    out: BoolArray = np.isin(pieces, np.unique(pieces[core]))
+    return out
 
 
 def right_and_left(lung: BoolArray, smooth: Float32Array, middle_x: float, geometry: Geometry) -> UInt8Array:

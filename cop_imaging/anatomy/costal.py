@@ -41,7 +41,7 @@ class CostalMap:
     rib_mm: Float32Array
     """Inner surface of rib cage and spine, interpolated between ribs; infinite where no bone is near."""
     central: BoolArray
-    """Rays that end on spine, sternum or beyond the midline: lung may touch there, but nothing is filled."""
+    """Rays to spine, sternum, heart or beyond the midline: lung may touch there, but nothing is filled."""
     step_mm: float
 
 
@@ -81,7 +81,9 @@ def costal_map(lung: BoolArray, bone: BoolArray, spine_x: float, geometry: Geome
     rib_mm = _between_ribs(rib_mm, geometry)
     end_x = centre[:, 1:] * step + np.cos(angle) * np.where(np.isfinite(rib_mm), rib_mm, 0.0)
     side = np.sign(np.nanmedian(centre[:, 1]) - spine_x)
-    central = ~(side * (end_x - spine_x * step) > SPINE_HALF_MM)
+    # Forward and inward lies the heart: its border keeps the same distance to the ribs as a dent would.
+    to_heart = (np.sin(angle) < 0) & (side * np.cos(angle) < 0)
+    central = ~(side * (end_x - spine_x * step) > SPINE_HALF_MM) | to_heart
     return CostalMap(centre, lung_mm, rib_mm, central, step)
 
 

@@ -20,6 +20,9 @@ BONE_HU = 180.0
 DENSE_HU = (-250.0, 130.0)
 SMALLEST_DENT_ML = 2.0
 DENT_OPENING_MM = 2.0
+SEAM_MM = 2.0
+EXIT_MM2 = 60.0
+"""Area with which an island of tissue may lead out of the lung: a vessel of 9 mm."""
 SMALLEST_CORE_ML = 0.2
 AIRY_HU = -160.0
 AIRY_SHARE = 0.05
@@ -75,8 +78,7 @@ def whole_lungs(
         box = bounding_box(mine, geometry, 2 * config.vessel_closing_mm)
         local = geometry.crop(box)
         other = (aerated[box] > 0) & (aerated[box] != side)
-        inner = fill_holes(closed(mine[box], local, config.vessel_closing_mm), axial=True)
-        inner &= ~other & ~excluded[box] & (smooth[box] < BONE_HU + 200.0)
+        inner = _with_vessels(mine[box], smooth[box], local, config) & ~other & ~excluded[box]
         view = costal_map(inner, bone[box], spine_x - box[2].start, local)
         space = costal_dents(
             view,
@@ -88,11 +90,40 @@ def whole_lungs(
         )
         free = ~inner & ~other & ~excluded[box] & ~dilated(bone[box], local, geometry.spacing_mm[2])
         lung_like, fluid_like = _lung_or_fluid(space & free, smooth[box], local, config.fluid_hu)
-        whole = fill_holes(closed(inner | lung_like, local, 2.0), axial=True) & ~other & ~excluded[box] & ~fluid_like
+        whole = _fill_islands(closed(inner | lung_like, local, SEAM_MM), local) if lung_like.any() else inner
+        whole = whole & ~other & ~excluded[box] & ~fluid_like
         lungs[box][whole & (lungs[box] == 0)] = side
         recovered[box] |= whole & ~inner
         uncertain[box] |= fluid_like
     return WholeLungs(lungs, recovered, uncertain & (lungs == 0))
+
+
+def _with_vessels(aerated: BoolArray, smooth: Float32Array, geometry: Geometry, config: AnatomyConfig) -> BoolArray:
+    """One lung with its vessels and inner patches, without hilar vessels that are too wide and without the dome."""
+    added = closed(aerated, geometry, config.vessel_closing_mm) & ~aerated
+    wide = opened(smooth > config.lung_hu, geometry, config.vessel_closing_mm)
+    return _fill_islands(aerated | (added & ~wide), geometry)
+
+
+def _fill_islands(lung: BoolArray, geometry: Geometry) -> BoolArray:
+    """Lung with the tissue that it surrounds in axial slices, unless that tissue goes on above or below.
+
+    A nodule or a vessel is an island from top to bottom; the dome of the diaphragm widens into the abdomen, and a
+    hilar vessel leads out of the lung.
+    """
+    islands = fill_holes(lung, axial=True) & ~lung
+    labels, n = components(islands, connectivity=6)
+    if n == 0:
+        return lung
+    leads_out = np.zeros(n + 1, dtype=np.int64)
+    whole = lung | islands
+    for here, there in ((slice(1, None), slice(None, -1)), (slice(None, -1), slice(1, None))):
+        exits = labels[here][~whole[there]]
+        leads_out += np.bincount(exits, minlength=n + 1)
+    keep = leads_out * geometry.spacing_mm[1] * geometry.spacing_mm[2] <= EXIT_MM2
+    keep[0] = False
+    out: BoolArray = lung | keep[labels]
+    return out
 
 
 def _lung_or_fluid(

@@ -99,10 +99,7 @@ def dependent_mm(lungs: UInt8Array, geometry: Geometry, gravity: Gravity) -> Any
     index = np.arange(n).reshape([n if a == axis else 1 for a in range(3)])
     for side in (RIGHT, LEFT):
         mine = lungs == side
-        if sign > 0:
-            lowest = n - 1 - np.argmax(np.flip(mine, axis=axis), axis=axis)
-        else:
-            lowest = np.argmax(mine, axis=axis)
+        lowest = n - 1 - np.argmax(np.flip(mine, axis=axis), axis=axis) if sign > 0 else np.argmax(mine, axis=axis)
         height = np.abs(np.expand_dims(lowest, axis) - index) * geometry.spacing_mm[axis]
         np.copyto(out, height.astype(np.float16), where=mine)
     return out

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from cop_imaging.core.finding import Feature
+from dataclasses import dataclass
 
-__all__ = ["DEPTH_SHELLS_MM", "distribution_features"]
+import numpy as np
+
+from cop_imaging.core.arrays import BoolArray, Float64Array
+from cop_imaging.core.finding import Feature
+from cop_imaging.core.grid import components, volume_ml_by_label
+from cop_imaging.core.scene import BUNDLE_MM, LungReference, Scene
+
+__all__ = ["DEPTH_SHELLS_MM", "distribution_features", "distribution_of"]
 
 DEPTH_SHELLS_MM = ((0, 5), (5, 10), (10, 15), (15, 20), (20, 30), (30, None))
 """Shells of depth below the costal pleura in which the extent is reported."""
+SPARED_MM = 4.0
+BELOW_SPARED_MM = 10.0
+HIT_SHARE = 0.005
+"""Share of a zone from which it counts as hit."""
+PSEUDO_ML = 0.5
+"""Volume added to both parts of a ratio of extents: about one smallest lesion."""
 
 
 def distribution_features(sign: str, title: str) -> tuple[Feature, ...]:
@@ -55,3 +68,117 @@ def distribution_features(sign: str, title: str) -> tuple[Feature, ...]:
         for name, unit, means, high in named
     )
     return table[:7] + shells + table[7:]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Counts:
+    """What one pass over the voxels of a mask gives; every number of the table follows from it."""
+
+    volume_ml: float
+    zone_ml: Float64Array
+    depth_ml: Float64Array
+    near_bundle_ml: float
+    dependent_half_ml: float
+    mean_hu: float | None
+
+
+def distribution_of(sign: str, mask: BoolArray, scene: Scene, *, smallest_patch_ml: float) -> dict[str, float | None]:
+    """The distribution numbers of a mask by dotted name; None where the mask is empty and the number undefined.
+
+    Parameters
+    ----------
+    mask : bool [z, y, x]
+        On the scene's crop; only voxels inside the lungs count.
+    smallest_patch_ml : float
+        Components below this volume are no patches.
+    """
+    counts = _count(mask, scene)
+    patches = _patch_volumes(mask, scene, smallest_patch_ml)
+    return {f"{sign}.{name}": value for name, value in _table(counts, patches, scene.reference).items()}
+
+
+def _count(mask: BoolArray, scene: Scene) -> _Counts:
+    where = np.nonzero(mask & (scene.lungs > 0))
+    ml = scene.geometry.voxel_ml
+    reference = scene.reference
+    depth = np.minimum(scene.depth_mm[where], reference.depth_edges_mm[-1])
+    axis = int(np.argmax(np.abs(scene.gravity)))
+    sign = np.sign(scene.gravity[axis])
+    lower_half = (where[axis] - reference.middle_along_gravity) * sign > 0
+    n = where[0].size
+    return _Counts(
+        volume_ml=n * ml,
+        zone_ml=np.bincount(scene.zone[where], minlength=7)[1:7] * ml,
+        depth_ml=np.histogram(depth, bins=reference.depth_edges_mm)[0] * ml,
+        near_bundle_ml=float((scene.bundle_mm[where] <= BUNDLE_MM).sum()) * ml,
+        dependent_half_ml=float(lower_half.sum()) * ml,
+        mean_hu=float(scene.smooth_hu[where].mean()) if n else None,
+    )
+
+
+def _patch_volumes(mask: BoolArray, scene: Scene, smallest_ml: float) -> Float64Array:
+    labels, n = components(mask)
+    volumes = volume_ml_by_label(labels, n, scene.geometry)
+    return volumes[volumes >= smallest_ml]
+
+
+def _table(c: _Counts, patches: Float64Array, r: LungReference) -> dict[str, float | None]:
+    empty = c.volume_ml == 0.0
+    upper, middle, lower = ((c.zone_ml[k] + c.zone_ml[k + 3], r.zone_ml[k] + r.zone_ml[k + 3]) for k in range(3))
+    middles = (r.depth_edges_mm[:-1] + r.depth_edges_mm[1:]) / 2
+    outer = middles < r.outer_third_mm
+    rind, next_shell = middles < SPARED_MM, (middles >= SPARED_MM) & (middles < SPARED_MM + BELOW_SPARED_MM)
+    right_ml = float(c.zone_ml[:3].sum())
+    out: dict[str, float | None] = {
+        "volume_ml": c.volume_ml,
+        "extent_percent": _percent(c.volume_ml, r.total_ml),
+        "extent_right_percent": _percent(right_ml, r.side_ml[0]),
+        "extent_left_percent": _percent(c.volume_ml - right_ml, r.side_ml[1]),
+        "extent_upper_percent": _percent(*upper),
+        "extent_middle_percent": _percent(*middle),
+        "extent_lower_percent": _percent(*lower),
+    }
+    for low, high in DEPTH_SHELLS_MM:
+        shell = (middles >= low) & (middles < (high or np.inf))
+        name = f"extent_{low}_{high}_mm_percent" if high else f"extent_over_{low}_mm_percent"
+        out[name] = _percent(c.depth_ml[shell].sum(), r.depth_ml[shell].sum())
+    largest = float(patches.max()) / max(c.volume_ml, 1e-9) if patches.size else None
+    out |= {
+        "lower_to_upper": None if empty else _ratio(*lower, *upper),
+        "peripheral_to_central": None
+        if empty
+        else _ratio(
+            c.depth_ml[outer].sum(), r.depth_ml[outer].sum(), c.depth_ml[~outer].sum(), r.depth_ml[~outer].sum()
+        ),
+        "subpleural_sparing": None
+        if empty
+        else _ratio(
+            c.depth_ml[rind].sum(), r.depth_ml[rind].sum(), c.depth_ml[next_shell].sum(), r.depth_ml[next_shell].sum()
+        ),
+        "depth_median_mm": None if empty else float(np.interp(0.5, np.cumsum(c.depth_ml) / c.volume_ml, middles)),
+        "peribronchovascular_ratio": None
+        if empty or r.near_bundle_share == 0.0
+        else c.near_bundle_ml / c.volume_ml / r.near_bundle_share,
+        "right_share": None if empty else right_ml / c.volume_ml,
+        "bilateral_index": None if empty else 2.0 * min(right_ml, c.volume_ml - right_ml) / c.volume_ml,
+        "dorsal_to_ventral": None
+        if empty
+        else _ratio(c.dependent_half_ml, r.total_ml / 2, c.volume_ml - c.dependent_half_ml, r.total_ml / 2),
+        "patch_count": float(patches.size),
+        "largest_share": None if empty else largest,
+        "patchiness": None if empty or largest is None else 1.0 - largest,
+        "zones_hit": float((c.zone_ml > HIT_SHARE * np.maximum(r.zone_ml, 1e-9)).sum()),
+        "mean_hu": c.mean_hu,
+    }
+    return out
+
+
+def _percent(part_ml: float, whole_ml: float) -> float | None:
+    return 100.0 * float(part_ml) / float(whole_ml) if whole_ml > 0 else None
+
+
+def _ratio(part_ml: float, whole_ml: float, other_part_ml: float, other_whole_ml: float) -> float | None:
+    """Extent over extent, each with a pseudo-volume, so that an empty place bounds the ratio instead of dividing by 0."""
+    if whole_ml <= 0 or other_whole_ml <= 0:
+        return None
+    return float(((part_ml + PSEUDO_ML) / whole_ml) / ((other_part_ml + PSEUDO_ML) / other_whole_ml))

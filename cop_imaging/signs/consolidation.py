@@ -1,0 +1,180 @@
+"""Consolidation: dense lung thicker than any vessel at its depth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cop_imaging.config import Section, quantity
+from cop_imaging.core.arrays import BoolArray, Float32Array
+from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
+from cop_imaging.core.grid import closed, distance_to, fill_holes, keep_large
+from cop_imaging.core.scene import Scene
+from cop_imaging.core.volume import Acquisition
+from cop_imaging.signs.distribution import distribution_features, distribution_of
+from cop_imaging.signs.intervals import spans
+from cop_imaging.signs.lesions import best_slice, lesion_table
+from cop_imaging.signs.presence import graded, presence_of
+from cop_imaging.signs.reliability import by_thickness
+
+__all__ = ["Consolidation", "ConsolidationConfig"]
+
+
+class ConsolidationConfig(Section):
+    """Limits of consolidation."""
+
+    low_hu: float = quantity(
+        -300.0,
+        low=-400.0,
+        high=-100.0,
+        unit="HU",
+        means="density above which lung is consolidated",
+        source="lower bounds in use -350 to -100; Hansell 2008, Gattinoni 2001",
+    )
+    low_hu_range: tuple[float, float] = quantity(
+        (-350.0, -200.0),
+        unit="HU",
+        means="tried range of the limit, from which the interval comes",
+        source="range of lower bounds in use",
+    )
+    smallest_ml: float = quantity(
+        0.2, low=0.01, high=5.0, unit="mL", means="smallest component that is kept", source="about a 7 mm sphere"
+    )
+    bronchogram_mm: float = quantity(
+        1.5,
+        low=0.5,
+        high=4.0,
+        unit="mm",
+        means="radius of air spaces inside consolidation that belong to it",
+        source="air bronchograms of up to 3 mm; count as part of their consolidation",
+    )
+    vessel_radius_at_pleura_mm: float = quantity(
+        1.6,
+        low=0.5,
+        high=4.0,
+        unit="mm",
+        means="largest radius of a vessel at the costal pleura",
+        source="subpleural vessels are below 2 mm with their blur; estimate",
+    )
+    vessel_radius_per_depth: float = quantity(
+        0.075,
+        low=0.0,
+        high=0.3,
+        unit="mm/mm",
+        means="growth of that radius with depth",
+        source="from 1 mm at the pleura to 5 mm at the hilum 50-60 mm deeper; estimate",
+    )
+    vessel_radius_most_mm: float = quantity(
+        6.0,
+        low=3.0,
+        high=10.0,
+        unit="mm",
+        means="largest radius of a vessel inside the lungs",
+        source="hilar vessels wider than 10 mm are not lung",
+    )
+    possible_percent: float = quantity(
+        0.5,
+        low=0.0,
+        high=10.0,
+        unit="percent of lung",
+        means="extent from which it is possible",
+        source="0.5 % of lung or 10 mL as a careful reader would report it; estimate",
+    )
+    present_percent: float = quantity(
+        1.0,
+        low=0.0,
+        high=20.0,
+        unit="percent of lung",
+        means="extent from which it is present",
+        source="1 % of lung as a careful reader would report it; estimate",
+    )
+    thickness_mm: float = quantity(
+        5.0,
+        low=1.0,
+        high=10.0,
+        unit="mm",
+        means="slice thickness up to which it is measured well",
+        source="5 mm, 10 mm for volume only",
+    )
+
+
+@dataclass(frozen=True)
+class Consolidation:
+    """Homogeneous rise in density that hides vessels and airway walls (Fleischner glossary, Hansell 2008)."""
+
+    config: ConsolidationConfig = field(default_factory=ConsolidationConfig)
+    name: str = "consolidation"
+    title: str = "Consolidation"
+    needs: tuple[str, ...] = ()
+    has_mask: bool = True
+    features: tuple[Feature, ...] = distribution_features("consolidation", "consolidation")
+
+    @property
+    def definition(self) -> str:
+        """The definition with the limits in force."""
+        return (
+            "Homogeneous increase in lung density that hides vessels and airway walls: "
+            f"above {self.config.low_hu:g} HU, thicker than any vessel at its depth, "
+            f"components of at least {self.config.smallest_ml:g} mL; air bronchograms included."
+        )
+
+    def reliability(self, acquisition: Acquisition) -> tuple[Reliability, str]:
+        """How far the scan's slices suit the sign."""
+        return by_thickness(acquisition, self.config.thickness_mm, "consolidation")
+
+    def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
+        """Mask, distribution with intervals, and presence."""
+        del earlier
+        weight, reason = self.reliability(scene.acquisition)
+        if weight == 0.0:
+            return not_assessable(self, reason)
+        c = self.config
+        mask = consolidated(scene, c.low_hu, c)
+        value = distribution_of(self.name, mask, scene, smallest_patch_ml=c.smallest_ml)
+        moved = [
+            distribution_of(self.name, consolidated(scene, limit, c), scene, smallest_patch_ml=c.smallest_ml)
+            for limit in c.low_hu_range
+        ]
+        score = graded(value[f"{self.name}.extent_percent"] or 0.0, c.possible_percent, c.present_percent)
+        return Finding(
+            sign=self.name,
+            presence=presence_of(score),
+            score=score,
+            features=self.features,
+            measures=measures_from(self.features, spans(value, moved)),
+            reason=reason,
+            mask=mask,
+            lesions=lesion_table(mask, scene, c.smallest_ml),
+            best_z=best_slice(mask),
+        )
+
+
+def consolidated(scene: Scene, low_hu: float, config: ConsolidationConfig) -> BoolArray:
+    """Mask of consolidation above ``low_hu``, bool on the scene's crop.
+
+    Dense lung is what lies above the limit, with the air tubes inside it. A place of it is consolidated when it is
+    thicker than a vessel can be at its depth: vessels taper from the hilum to the pleura. The rest of a consolidated
+    patch is what lies within that thickness of such a place.
+    """
+    geometry = scene.geometry
+    inside = scene.lungs > 0
+    dense = (scene.smooth_hu > low_hu) & inside
+    dense = closed(dense, geometry, config.bronchogram_mm) & inside
+    thickness = distance_to(~dense, geometry)
+    calibre = vessel_radius_mm(scene.depth_mm, config)
+    marker = thickness > calibre
+    if not marker.any():
+        return marker
+    reach = distance_to(marker, geometry)
+    mask = dense & (reach <= calibre + geometry.spacing_mm[1])
+    mask = fill_holes(mask, axial=True) & inside
+    return keep_large(mask, geometry, config.smallest_ml)
+
+
+def vessel_radius_mm(depth_mm: Float32Array, config: ConsolidationConfig) -> Float32Array:
+    """Largest radius that a vessel has at a depth below the costal pleura, float32."""
+    radius = config.vessel_radius_at_pleura_mm + config.vessel_radius_per_depth * depth_mm
+    out: Float32Array = np.minimum(radius, config.vessel_radius_most_mm).astype(np.float32)
+    return out

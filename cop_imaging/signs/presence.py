@@ -1,0 +1,26 @@
+"""Presence is graded: a score from 0 to 1 with two limits."""
+
+from __future__ import annotations
+
+from cop_imaging.core.finding import Presence
+
+__all__ = ["POSSIBLE_SCORE", "PRESENT_SCORE", "graded", "presence_of"]
+
+POSSIBLE_SCORE = 1 / 3
+PRESENT_SCORE = 2 / 3
+
+
+def graded(value: float, possible: float, present: float) -> float:
+    """Score of a value that rises without bound: 0 at 0, 1/3 at ``possible``, 2/3 at ``present``, 1 far beyond."""
+    if value <= possible:
+        return POSSIBLE_SCORE * value / possible if possible > 0 else 0.0
+    if value <= present:
+        return POSSIBLE_SCORE + (PRESENT_SCORE - POSSIBLE_SCORE) * (value - possible) / (present - possible)
+    return 1.0 - (1.0 - PRESENT_SCORE) * present / value
+
+
+def presence_of(score: float) -> Presence:
+    """Absent below 1/3, possible below 2/3, present from there."""
+    if score >= PRESENT_SCORE:
+        return Presence.PRESENT
+    return Presence.POSSIBLE if score >= POSSIBLE_SCORE else Presence.ABSENT
