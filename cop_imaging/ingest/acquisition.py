@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.uid import UID
 
 from cop_imaging.core.issue import Issue, Severity
 from cop_imaging.core.volume import Acquisition
-from cop_imaging.ingest.headers import SliceRecord, number, text
+from cop_imaging.ingest.headers import SliceRecord, number, syntax_name, text
 from cop_imaging.ingest.kernels import kernel_class
 
 __all__ = ["acquisition_of", "age_years", "missing_fields", "thickness_mm"]
@@ -55,7 +54,7 @@ def acquisition_of(slices: Sequence[SliceRecord], step_mm: float) -> Acquisition
         slice_count=len(slices),
         patient_position=position if position in POSITIONS else None,
         contrast=_contrast(header),
-        transfer_syntax=UID(middle.syntax).name,
+        transfer_syntax=syntax_name(middle.syntax),
         sex=sex if sex in {"F", "M", "O"} else None,
         age_years=age_years(text(header, "PatientAge")),
         height_m=number(header, "PatientSize", 0.4, 2.5),

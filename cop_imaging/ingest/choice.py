@@ -169,8 +169,9 @@ def _mixed(ranked: Sequence[Sequence[SliceRecord]]) -> list[Issue]:
 def _described(slices: Sequence[SliceRecord]) -> str:
     plane, thickness = slices[0].plane, slices[0].thickness_mm
     matrix = f"{plane.shape[0]} x {plane.shape[1]} pixels" if plane else "unknown matrix"
+    thick = f"{thickness:g} mm" if thickness else "unknown thickness"
     kernel = text(slices[0].described, "ConvolutionKernel") or "unknown"
-    return f"{len(slices)} slices of {matrix}, {f'{thickness:g} mm' if thickness else 'unknown thickness'}, kernel {kernel}"
+    return f"{len(slices)} slices of {matrix}, {thick}, kernel {kernel}"
 
 
 def _counted(others: Counter[Kind]) -> str:

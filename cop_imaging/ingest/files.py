@@ -98,15 +98,19 @@ def open_dicom(path: Path, tags: Sequence[str], *, pixels: bool = False) -> File
     ------
     SeriesError
         ``source.unreadable`` if the file cannot be read.
+    ValueError, LookupError, ...
+        Any of ``DAMAGE`` if it is no whole DICOM file.
     """
     try:
         if not pixels:
             with path.open("rb") as file:
                 return dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(tags))
-        data = path.read_bytes()
+        return dcmread(io.BytesIO(path.read_bytes()), force=True, specific_tags=[*tags, "PixelData"])
     except OSError as error:
+        # The parser raises it as well, without a number, for a sequence that is cut off.
+        if error.errno is None:
+            raise ValueError("a sequence is cut off") from error
         raise _unreadable(path, error) from error
-    return dcmread(io.BytesIO(data), force=True, specific_tags=[*tags, "PixelData"])
 
 
 def _looks_like_dicom(path: Path) -> bool:

@@ -13,8 +13,9 @@ from pydicom.uid import UID, CTImageStorage, ImplicitVRLittleEndian
 
 from cop_imaging.core.geometry import Triple
 from cop_imaging.ingest.files import open_dicom
+from cop_imaging.ingest.parsing import DAMAGE
 
-__all__ = ["Plane", "SliceRecord", "number", "read_record", "text", "transfer_syntax"]
+__all__ = ["Plane", "SliceRecord", "number", "read_record", "syntax_name", "text", "transfer_syntax"]
 
 ORDERING = (
     "SOPClassUID",
@@ -87,7 +88,7 @@ class SliceRecord:
     plane: Plane | None
     """None when position, orientation, matrix or pixel spacing are missing or make no sense."""
     thickness_mm: float | None
-    syntax: str
+    syntax: UID
     described: Dataset
     """Elements of the allow-list."""
 
@@ -128,10 +129,15 @@ def read_record(path: Path) -> SliceRecord:
     )
 
 
-def transfer_syntax(header: Dataset) -> str:
+def transfer_syntax(header: Dataset) -> UID:
     """UID of the encoding; a file without a meta group is Implicit VR Little Endian (PS3.5 section 10.1)."""
     meta = getattr(header, "file_meta", None)
-    return str(getattr(meta, "TransferSyntaxUID", None) or UID(ImplicitVRLittleEndian))
+    return UID(str(getattr(meta, "TransferSyntaxUID", None) or ImplicitVRLittleEndian))
+
+
+def syntax_name(syntax: UID) -> str:
+    """Name of a transfer syntax; what the standard does not name is not repeated, it may be anything."""
+    return syntax.name if syntax.type == "Transfer Syntax" else "unknown"
 
 
 def text(header: Dataset, name: str) -> str | None:
@@ -181,7 +187,7 @@ def _or_none(read: Callable[[], T]) -> T | None:
     """The value, or None when the element is missing or cannot be understood: pydicom converts on access."""
     try:
         return read()
-    except (ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError):
+    except DAMAGE:
         return None
 
 

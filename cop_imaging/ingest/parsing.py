@@ -8,11 +8,12 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 __all__ = ["DAMAGE", "quiet_parser"]
 
 DAMAGE = (
+    BytesLengthException,
     InvalidDicomError,
     ArithmeticError,
     AttributeError,

@@ -6,7 +6,6 @@ those that notice a stream that is cut off: jpegsof3 rather than ljpeg, OpenJPEG
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from pydicom.encaps import generate_frames
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
-    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -35,8 +33,9 @@ from pydicom.uid import (
 from cop_imaging.core.arrays import AnyArray, Int32Array
 from cop_imaging.errors import SeriesError
 from cop_imaging.ingest.files import open_dicom
-from cop_imaging.ingest.headers import number, transfer_syntax
+from cop_imaging.ingest.headers import number, syntax_name, transfer_syntax
 from cop_imaging.ingest.parsing import DAMAGE
+from cop_imaging.ingest.streams import check_jpeg, check_jpeg2000, check_rle
 
 __all__ = ["StoredSlice", "decode"]
 
@@ -57,6 +56,9 @@ TAGS = (
 NATIVE = frozenset(
     {ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian}
 )
+JPEG_LOSSLESS = frozenset({JPEGLossless, JPEGLosslessSV1})
+JPEG_LS = frozenset({JPEGLSLossless, JPEGLSNearLossless})
+JPEG_2000 = frozenset({JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K})
 PIXEL_DATA = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
 """The tag of Pixel Data as it lies in a little- and in a big-endian file."""
 
@@ -85,7 +87,7 @@ def decode(path: Path) -> StoredSlice:
     syntax = "unknown"
     try:
         header = open_dicom(path, TAGS, pixels=True)
-        syntax = UID(transfer_syntax(header)).name
+        syntax = syntax_name(transfer_syntax(header))
         if "PixelData" not in header:
             raise _without_pixels(path, syntax)
         values = _values(header)
@@ -140,31 +142,23 @@ def _native(header: FileDataset, bits: int, syntax: str) -> AnyArray:
 
 
 def _compressed(header: FileDataset, bits: int, syntax: str) -> AnyArray:
-    decoder = _decoders().get(syntax)
-    if decoder is None:
-        raise _UnfitError("a transfer syntax that CT slices do not come in")
+    rows, columns = int(header.Rows), int(header.Columns)
     frame = next(generate_frames(header.PixelData, number_of_frames=1))
-    values = decoder(frame, f"<u{bits // 8}")
-    if values.dtype.kind not in "iu" or (values.ndim > 1 and values.shape != (int(header.Rows), int(header.Columns))):
-        raise _UnfitError(f"an image of shape {values.shape}")
-    return values
-
-
-def _decoders() -> dict[str, Callable[[bytes, str], AnyArray]]:
-    def of(decode: Callable[[bytes], AnyArray]) -> Callable[[bytes, str], AnyArray]:
-        return lambda frame, _: decode(frame)
-
-    def rle(frame: bytes, dtype: str) -> AnyArray:
+    if syntax == RLELossless:
+        check_rle(frame, bits // 8)
+        dtype = f"<u{bits // 8}"
         return np.frombuffer(imagecodecs.dicomrle_decode(frame, dtype), dtype)
-
-    return {
-        RLELossless: rle,
-        **dict.fromkeys((JPEGLossless, JPEGLosslessSV1), of(imagecodecs.jpegsof3_decode)),
-        **dict.fromkeys((JPEGLSLossless, JPEGLSNearLossless), of(imagecodecs.jpegls_decode)),
-        **dict.fromkeys(
-            (JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K), of(imagecodecs.jpeg2k_decode)
-        ),
-    }
+    if syntax in JPEG_LOSSLESS | JPEG_LS:
+        check_jpeg(frame, rows, columns)
+        values = imagecodecs.jpegsof3_decode(frame) if syntax in JPEG_LOSSLESS else imagecodecs.jpegls_decode(frame)
+    elif syntax in JPEG_2000:
+        check_jpeg2000(frame, rows, columns)
+        values = imagecodecs.jpeg2k_decode(frame)
+    else:
+        raise _UnfitError("a transfer syntax that CT slices do not come in")
+    if values.dtype.kind not in "iu" or values.shape != (rows, columns):
+        raise _UnfitError(f"an image of shape {values.shape}")
+    return np.asarray(values)
 
 
 def _padding(header: FileDataset) -> tuple[int, int] | None:

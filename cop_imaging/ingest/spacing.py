@@ -13,8 +13,9 @@ from cop_imaging.ingest.planes import Placed
 
 __all__ = ["check_spacing"]
 
-DECIMAL_MM = 0.1
-"""Some scanners write positions to one decimal; then a slice may lie half of it from its place."""
+DECIMAL_MM, ROUNDED_MM = 0.1, 0.06
+"""Some scanners write positions to one decimal; then a slice may lie half of it, and a little for the fitted grid, from
+its place."""
 
 
 def check_spacing(placed: Sequence[Placed], along: Float64Array, config: IngestConfig) -> None:
@@ -29,8 +30,8 @@ def check_spacing(placed: Sequence[Placed], along: Float64Array, config: IngestC
     z = np.array([p.z_mm for p in placed])
     decimal = bool(np.abs(z / DECIMAL_MM - np.round(z / DECIMAL_MM)).max() < 1e-4)
     typical = float(np.median(steps))
-    limit = max(config.uneven_percent / 100.0 * typical, 0.51 * DECIMAL_MM if decimal else 0.0)
-    worst = float("inf")
+    limit = max(config.uneven_percent / 100.0 * typical, ROUNDED_MM if decimal else 0.0)
+    worst = _off_grid(along, np.arange(len(along)))
     # Where most slices are gone the smallest distance is the true one.
     for base in (typical, float(steps.min())):
         counts = np.round(steps / base).astype(int)
@@ -41,8 +42,6 @@ def check_spacing(placed: Sequence[Placed], along: Float64Array, config: IngestC
                 return
             if index[-1] + 1 <= 1.5 * len(along):
                 raise _missing(placed, counts)
-        if base == typical:
-            worst = _off_grid(along, np.arange(len(along)))
     at = int(np.abs(steps - typical).argmax())
     raise SeriesError(
         f"the slices are unevenly spaced: {steps.min():.2f} to {steps.max():.2f} mm, {worst:.2f} mm off a regular "
