@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
 
-from cop_imaging.core.geometry import Geometry, StoredOrder
+from cop_imaging.core.geometry import Geometry, StoredOrder, Triple
 
 __all__ = ["canonical_geometry", "stored_order"]
 
@@ -31,4 +32,12 @@ def canonical_geometry(stored: Geometry, order: StoredOrder) -> Geometry:
     inverse = [order.axes.index(axis) for axis in range(3)]
     a, b, c = inverse
     back = StoredOrder((a, b, c), (order.flipped[a], order.flipped[b], order.flipped[c]))
-    return back.stored_geometry(stored)
+    geometry = back.stored_geometry(stored)
+    # Turning an axis round makes -0.0 of 0.0, and a digest would tell the two apart.
+    z, y, x = (_without_signed_zero(axis) for axis in geometry.direction)
+    return replace(geometry, direction=(z, y, x), origin_mm=_without_signed_zero(geometry.origin_mm))
+
+
+def _without_signed_zero(values: Triple) -> Triple:
+    x, y, z = (round(value, 12) + 0.0 for value in values)
+    return (x, y, z)

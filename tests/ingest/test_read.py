@@ -81,6 +81,12 @@ def test_names_numbers_and_threads_change_nothing(write):
     np.testing.assert_array_equal(other.hu, plain.hu)
 
 
+def test_the_order_on_disk_does_not_change_the_digest(write):
+    flips = [(tuple(s * X), tuple(t * Y)) for s, t in itertools.product((1.0, -1.0), repeat=2)]
+    digests = {read_series(write(f"{n}", row=row, column=column)).digest for n, (row, column) in enumerate(flips)}
+    assert len(digests) == 1
+
+
 def test_each_z_index_names_the_slice_that_it_shows(write):
     # The normal points to the feet here: the stored order runs against z.
     volume = read_series(write(column=(0, -1, 0), number=lambda n: 100 + n))
