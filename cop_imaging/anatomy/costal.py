@@ -110,7 +110,7 @@ def costal_dents(
     touching = near & (gap <= usual + gap_mm)
     enclosed = _close_map(touching, view, geometry, window_mm)
     expected = np.maximum(
-        _from_around(view.lung_mm, touching, view, geometry), _closed_along_z(view.lung_mm, geometry, window_mm)
+        _from_around(view.lung_mm, touching, geometry), _closed_along_z(view.lung_mm, geometry, window_mm)
     )
     # A ray on which lung ends deeper than any plausible dent looks at heart or liver, not at consolidation.
     dent = enclosed & has_rib & ~view.central & (gap > usual + gap_mm) & (gap < depth_mm)
@@ -143,7 +143,8 @@ def _centres(lung: BoolArray, geometry: Geometry) -> Float64Array:
     """Middle of the bounding box of each slice, smoothed along z, so that a dent does not pull it away."""
     nz = lung.shape[0]
     centre = np.full((nz, 2), np.nan)
-    for axis, profile in ((0, lung.any(axis=2)), (1, lung.any(axis=1))):
+    for axis, across in ((0, 2), (1, 1)):
+        profile: BoolArray = np.any(lung, axis=across)
         rows = np.flatnonzero(profile.any(axis=1))
         if rows.size == 0:
             return centre
@@ -168,7 +169,7 @@ def _between_ribs(rib_mm: Float32Array, geometry: Geometry) -> Float32Array:
     return out
 
 
-def _from_around(radius_mm: Float32Array, known: BoolArray, view: CostalMap, geometry: Geometry) -> Float32Array:
+def _from_around(radius_mm: Float32Array, known: BoolArray, geometry: Geometry) -> Float32Array:
     """Radius expected on each ray from the known rays nearest to it, by blurs of growing width."""
     ray_mm = 2 * np.pi * float(np.median(radius_mm[known])) / ANGLES
     out = np.zeros_like(radius_mm)

@@ -33,7 +33,7 @@ FAT_SHARE = 0.2
 TISSUE_HU = (20.0, 90.0)
 TISSUE_CORE_MM = 6.0
 ROUGH_TO_TISSUE = 3.0
-"""Local SD over that of the scan's own soft tissue from which dense tissue is lung: fluid is as smooth as noise lets it be."""
+"""Local SD over that of the scan's soft tissue from which dense tissue is lung: fluid is as smooth as noise lets it."""
 TEXTURE_VOXELS = 5
 
 

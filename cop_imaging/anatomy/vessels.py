@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from cop_imaging.core.arrays import BoolArray, Float32Array, Float64Array
+from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array
 from cop_imaging.core.geometry import Geometry
 
 __all__ = ["eigenvalues", "tube_filter"]
@@ -56,7 +56,7 @@ def tube_filter(
     return answer, radius
 
 
-def _hessian(hu: Float32Array, sigma: float, where: tuple[Float64Array, ...]) -> list[Float32Array]:
+def _hessian(hu: Float32Array, sigma: float, where: tuple[AnyArray, ...]) -> list[Float32Array]:
     """The six second derivatives (zz, yy, xx, zy, zx, yx) of the blurred image at the given voxels."""
     blurred = ndimage.gaussian_filter(hu, sigma, truncate=3.0, mode="nearest")
     out = []

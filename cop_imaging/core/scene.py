@@ -13,7 +13,7 @@ from cop_imaging.core.geometry import Box, Geometry
 from cop_imaging.core.issue import Issue
 from cop_imaging.core.volume import Acquisition, SliceIdentity
 
-__all__ = ["BUNDLE_MM", "ZONES", "Gravity", "LungReference", "Parenchyma", "Scene"]
+__all__ = ["BUNDLE_MM", "ZONES", "Gravity", "LungReference", "Scene"]
 
 ZONES = ("right_upper", "right_middle", "right_lower", "left_upper", "left_middle", "left_lower")
 """Names of the labels 1-6 of ``Scene.zone``: thirds of the volume of each lung along the body axis."""
@@ -23,17 +23,6 @@ BUNDLE_MM = 5.0
 
 Gravity = tuple[float, float, float]
 """Unit vector in array order (z, y, x) that points to the floor."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Parenchyma:
-    """Density of the lung between its vessels, on a coarse isotropic grid over the crop."""
-
-    geometry: Geometry
-    hu: Float32Array
-    """float32 [z, y, x] mean HU of nearby lung that is no vessel, wall, pleura or border of one; NaN outside."""
-    near: BoolArray
-    """Whether enough such lung lies near the voxel for the mean to count."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,32 +87,31 @@ class Scene:
     @property
     def smooth_hu(self) -> Int16Array:
         """int16 HU on the crop at the common point spread (about 1.2 mm, wider when the noise asks for it)."""
-        return self._map("smooth_hu")
+        found: Int16Array = self._map("smooth_hu")
+        return found
 
     @property
     def depth_mm(self) -> Float32Array:
         """float32 distance from the costal and diaphragmatic lung surface; 0 outside the lungs."""
-        return self._map("depth_mm")
+        found: Float32Array = self._map("depth_mm")
+        return found
 
     @property
     def zone(self) -> UInt8Array:
         """uint8 label 1-6, see ``ZONES``; 0 outside. The labels partition the lungs exactly."""
-        return self._map("zone")
+        found: UInt8Array = self._map("zone")
+        return found
 
     @property
     def dependent_mm(self) -> AnyArray:
         """float16 height in mm above the lowest lung of the same column along gravity; 0 outside."""
-        return self._map("dependent_mm")
+        found: AnyArray = self._map("dependent_mm")
+        return found
 
     @property
     def bundle_mm(self) -> AnyArray:
         """float16 distance to the nearest vessel or bronchus of at least 3 mm; 0 outside the lungs."""
-        return self._map("bundle_mm")
-
-    @property
-    def parenchyma(self) -> Parenchyma:
-        """Mean density between vessels, walls and pleura on the work grid."""
-        found: Parenchyma = self._map("parenchyma")
+        found: AnyArray = self._map("bundle_mm")
         return found
 
     @property

@@ -11,7 +11,7 @@ from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import CTVolume
 from cop_imaging.scene import frames
 from cop_imaging.scene.config import SceneConfig
-from cop_imaging.scene.density import aerated_mode_hu, parenchyma
+from cop_imaging.scene.density import aerated_mode_hu
 from cop_imaging.scene.reference import lung_reference
 from cop_imaging.scene.smoothing import added_sigma_mm, smooth
 
@@ -75,16 +75,6 @@ def _makers(anatomy: Anatomy, config: SceneConfig) -> Mapping[str, Callable[[Sce
         "dependent_mm": lambda s: frames.dependent_mm(s.lungs, s.geometry, s.gravity),
         "bundle_mm": lambda s: frames.bundle_mm(
             s.lungs, s.airways, work, s.geometry, answer=VESSEL_ANSWER, radius_mm=config.bundle_radius_mm
-        ),
-        "parenchyma": lambda s: parenchyma(
-            s.hu,
-            s.lungs,
-            s.vessels,
-            s.airways,
-            s.geometry,
-            spacing_mm=work.geometry.spacing_mm[0],
-            sigma_mm=config.parenchyma_mm,
-            shell_mm=config.shell_mm,
         ),
         "reference": lung_reference,
     }

@@ -34,22 +34,6 @@ class SceneConfig(Section):
         means="largest SD of the noise-adapted smoothing",
         source="keeps a 5 mm rim visible; estimate",
     )
-    parenchyma_mm: float = quantity(
-        2.0,
-        low=1.0,
-        high=5.0,
-        unit="mm",
-        means="SD of the average of lung density between vessels",
-        source="about half an acinus; estimate",
-    )
-    shell_mm: float = quantity(
-        1.5,
-        low=0.5,
-        high=3.0,
-        unit="mm",
-        means="partial-volume shell around vessels, walls and pleura",
-        source="one point-spread width, 1-2 mm",
-    )
     bundle_radius_mm: float = quantity(
         1.5,
         low=1.0,

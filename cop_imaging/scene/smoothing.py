@@ -83,5 +83,6 @@ def _blur_around(hu: Int16Array, z: int, geometry: Geometry, sigma_mm: float) ->
     """Slice z of the blurred volume, from the slices that reach it."""
     reach = max(1, int(np.ceil(3.0 * sigma_mm / geometry.spacing_mm[0])))
     low = max(z - reach, 0)
-    slab = smooth(hu[low : z + reach + 1], geometry, sigma_mm) if sigma_mm else hu[low : z + reach + 1]
-    return slab[z - low]
+    slab: AnyArray = smooth(hu[low : z + reach + 1], geometry, sigma_mm) if sigma_mm else hu[low : z + reach + 1]
+    middle: AnyArray = slab[z - low]
+    return middle

@@ -108,8 +108,8 @@ def _count(mask: BoolArray, scene: Scene) -> _Counts:
     n = where[0].size
     return _Counts(
         volume_ml=n * ml,
-        zone_ml=np.bincount(scene.zone[where], minlength=7)[1:7] * ml,
-        depth_ml=np.histogram(depth, bins=reference.depth_edges_mm)[0] * ml,
+        zone_ml=np.bincount(scene.zone[where], minlength=7)[1:7].astype(np.float64) * ml,
+        depth_ml=np.histogram(depth, bins=reference.depth_edges_mm)[0].astype(np.float64) * ml,
         near_bundle_ml=float((scene.bundle_mm[where] <= BUNDLE_MM).sum()) * ml,
         dependent_half_ml=float(lower_half.sum()) * ml,
         mean_hu=float(scene.smooth_hu[where].mean()) if n else None,
@@ -178,7 +178,7 @@ def _percent(part_ml: float, whole_ml: float) -> float | None:
 
 
 def _ratio(part_ml: float, whole_ml: float, other_part_ml: float, other_whole_ml: float) -> float | None:
-    """Extent over extent, each with a pseudo-volume, so that an empty place bounds the ratio instead of dividing by 0."""
+    """Extent over extent, each with a pseudo-volume, so that an empty place bounds the ratio."""
     if whole_ml <= 0 or other_whole_ml <= 0:
         return None
     return float(((part_ml + PSEUDO_ML) / whole_ml) / ((other_part_ml + PSEUDO_ML) / other_whole_ml))

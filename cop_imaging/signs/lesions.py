@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from cop_imaging.core.arrays import BoolArray, Int32Array
 from cop_imaging.core.finding import Lesion
+from cop_imaging.core.geometry import Box
 from cop_imaging.core.grid import components, volume_ml_by_label
 from cop_imaging.core.scene import Scene
 
@@ -28,7 +29,9 @@ def lesion_table(mask: BoolArray, scene: Scene, smallest_ml: float) -> tuple[Les
 def lesions_of_labels(labels: Int32Array, n: int, scene: Scene) -> tuple[Lesion, ...]:
     """One row for each label 1..n (at most 50)."""
     boxes = ndimage.find_objects(labels, max_label=min(n, MOST_LESIONS))
-    return tuple(_lesion(labels, k + 1, box, scene) for k, box in enumerate(boxes) if box is not None)
+    return tuple(
+        _lesion(labels, k + 1, (box[0], box[1], box[2]), scene) for k, box in enumerate(boxes) if box is not None
+    )
 
 
 def best_slice(mask: BoolArray) -> int | None:
@@ -37,7 +40,7 @@ def best_slice(mask: BoolArray) -> int | None:
     return int(np.argmax(area)) if area.any() else None
 
 
-def _lesion(labels: Int32Array, k: int, box: tuple[slice, slice, slice], scene: Scene) -> Lesion:
+def _lesion(labels: Int32Array, k: int, box: Box, scene: Scene) -> Lesion:
     inside = labels[box] == k
     index = np.argwhere(inside)
     centroid = index.mean(axis=0)

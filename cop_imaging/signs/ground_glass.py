@@ -1,0 +1,271 @@
+"""Ground-glass opacity: haze between the vessels, apart from dependent haze and partial-volume shells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cop_imaging.config import Section, quantity
+from cop_imaging.core.arrays import BoolArray, Float32Array
+from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
+from cop_imaging.core.geometry import Geometry
+from cop_imaging.core.grid import components, keep_large, opened, resample
+from cop_imaging.core.scene import Scene
+from cop_imaging.core.volume import Acquisition
+from cop_imaging.signs.between_vessels import density_between_vessels
+from cop_imaging.signs.distribution import distribution_features, distribution_of
+from cop_imaging.signs.intervals import spans
+from cop_imaging.signs.lesions import best_slice, lesion_table
+from cop_imaging.signs.presence import graded, presence_of
+from cop_imaging.signs.reliability import by_thickness
+
+__all__ = ["GroundGlass", "GroundGlassConfig", "lower_limit_hu"]
+
+Limits = tuple[float, float]
+
+
+class GroundGlassConfig(Section):
+    """Limits of ground-glass opacity."""
+
+    above_aerated_hu: float = quantity(
+        150.0,
+        low=50.0,
+        high=300.0,
+        unit="HU",
+        means="distance of the lower limit above the mode of aerated lung",
+        source="the limit moves with inspiration; steadier than a fixed bound",
+    )
+    lower_hu_range: Limits = quantity(
+        (-750.0, -600.0),
+        unit="HU",
+        means="range to which the lower limit is held, and over which it is tried",
+        source="lower bounds in use -800 to -600; Podolanczuk 2016, Gattinoni 2001",
+    )
+    upper_hu: float = quantity(
+        -300.0,
+        low=-400.0,
+        high=-150.0,
+        unit="HU",
+        means="density above which haze is consolidation",
+        source="upper bounds in use -500 to -200",
+    )
+    upper_hu_range: Limits = quantity(
+        (-350.0, -200.0),
+        unit="HU",
+        means="tried range of the upper limit, from which the interval comes",
+        source="range of upper bounds in use",
+    )
+    tried_step_hu: float = quantity(
+        50.0,
+        low=0.0,
+        high=150.0,
+        unit="HU",
+        means="how far the lower limit is moved up and down inside its range",
+        source="one third of the range; estimate",
+    )
+    grid_mm: float = quantity(
+        1.5,
+        low=1.0,
+        high=3.0,
+        unit="mm",
+        means="spacing of the grid on which haze is judged",
+        source="finer than the smallest haze by a factor of five; estimate",
+    )
+    average_mm: float = quantity(
+        2.0,
+        low=1.0,
+        high=5.0,
+        unit="mm",
+        means="SD of the average of lung density between vessels",
+        source="about half an acinus; estimate",
+    )
+    shell_mm: float = quantity(
+        1.5,
+        low=0.5,
+        high=3.0,
+        unit="mm",
+        means="partial-volume shell around vessels, walls, pleura and consolidation",
+        source="one point-spread width, 1-2 mm",
+    )
+    thinnest_mm: float = quantity(
+        3.0,
+        low=0.0,
+        high=10.0,
+        unit="mm",
+        means="thickness below which haze is a remaining shell or a fissure",
+        source="twice the point-spread width; estimate",
+    )
+    smallest_ml: float = quantity(
+        0.5, low=0.05, high=5.0, unit="mL", means="smallest component that is kept", source="about a 10 mm sphere"
+    )
+    dependent_mm: float = quantity(
+        15.0,
+        low=0.0,
+        high=30.0,
+        unit="mm",
+        means="height above the dependent pleura of dependent haze",
+        source="strip 5 to 20 mm deep in health; estimate",
+    )
+    dependent_share: float = quantity(
+        0.6,
+        low=0.0,
+        high=1.0,
+        unit="1",
+        means="share of a component inside that strip from which it is dependent haze",
+        source="most of it; estimate",
+    )
+    dependent_symmetry: float = quantity(
+        0.2,
+        low=0.0,
+        high=1.0,
+        unit="1",
+        means="smaller over larger side of the strip's haze from which it is symmetric",
+        source="dependent haze is on both sides; estimate",
+    )
+    possible_percent: float = quantity(
+        0.5,
+        low=0.0,
+        high=10.0,
+        unit="percent of lung",
+        means="extent from which it is possible",
+        source="0.5 % of lung or 10 mL as a careful reader would report it; estimate",
+    )
+    present_percent: float = quantity(
+        1.0,
+        low=0.0,
+        high=20.0,
+        unit="percent of lung",
+        means="extent from which it is present",
+        source="1 % of lung as a careful reader would report it; estimate",
+    )
+    thickness_mm: float = quantity(
+        3.0,
+        low=1.0,
+        high=5.0,
+        unit="mm",
+        means="slice thickness up to which it is measured well",
+        source="3 mm; at 5 mm partial volume imitates it",
+    )
+
+
+FEATURES = (
+    *distribution_features("ground_glass", "ground-glass opacity"),
+    Feature("ground_glass.lower_limit_hu", "HU", "lower limit in force, after the move with inspiration", low=None),
+    Feature("ground_glass.dependent_haze_ml", "ml", "symmetric haze along the dependent pleura, counted apart"),
+)
+
+
+@dataclass(frozen=True)
+class GroundGlass:
+    """Hazy rise in density through which vessels stay visible (Fleischner glossary, Hansell 2008)."""
+
+    config: GroundGlassConfig = field(default_factory=GroundGlassConfig)
+    name: str = "ground_glass"
+    title: str = "Ground-glass opacity"
+    needs: tuple[str, ...] = ("consolidation",)
+    has_mask: bool = True
+    features: tuple[Feature, ...] = FEATURES
+
+    @property
+    def definition(self) -> str:
+        """The definition with the limits in force."""
+        c = self.config
+        return (
+            "Hazy increase in lung density in which vessels stay visible: lung between vessels from "
+            f"{c.above_aerated_hu:g} HU above its own mode (held to {c.lower_hu_range[0]:g} to "
+            f"{c.lower_hu_range[1]:g} HU) to {c.upper_hu:g} HU, components of at least {c.smallest_ml:g} mL; "
+            "partial-volume shells and symmetric dependent haze are not counted."
+        )
+
+    def reliability(self, acquisition: Acquisition) -> tuple[Reliability, str]:
+        """How far the scan's slices suit the sign."""
+        return by_thickness(acquisition, self.config.thickness_mm, "ground glass")
+
+    def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
+        """Mask, distribution with intervals, dependent haze, and presence."""
+        weight, reason = self.reliability(scene.acquisition)
+        if weight == 0.0:
+            return not_assessable(self, reason)
+        c = self.config
+        consolidation = earlier["consolidation"].mask
+        if consolidation is None:
+            return not_assessable(self, "consolidation could not be assessed")
+        work = scene.geometry.resampled((c.grid_mm,) * 3)
+        density = density_between_vessels(scene, consolidation, work, sigma_mm=c.average_mm, shell_mm=c.shell_mm)
+        low = lower_limit_hu(scene.aerated_mode_hu, c)
+        mask, haze_ml = haze_mask(density, work, scene, consolidation, (low, c.upper_hu), c)
+        value = self._values(mask, haze_ml, low, scene)
+        moved = []
+        for limits in (
+            (min(low + c.tried_step_hu, c.lower_hu_range[1]), c.upper_hu_range[0]),
+            (max(low - c.tried_step_hu, c.lower_hu_range[0]), c.upper_hu_range[1]),
+        ):
+            other, other_haze_ml = haze_mask(density, work, scene, consolidation, limits, c)
+            moved.append(self._values(other, other_haze_ml, limits[0], scene))
+        score = graded(value["ground_glass.extent_percent"] or 0.0, c.possible_percent, c.present_percent)
+        return Finding(
+            sign=self.name,
+            presence=presence_of(score),
+            score=score,
+            features=self.features,
+            measures=measures_from(self.features, spans(value, moved)),
+            reason=reason,
+            mask=mask,
+            lesions=lesion_table(mask, scene, c.smallest_ml),
+            best_z=best_slice(mask),
+        )
+
+    def _values(self, mask: BoolArray, haze_ml: float, low_hu: float, scene: Scene) -> dict[str, float | None]:
+        table = distribution_of(self.name, mask, scene, smallest_patch_ml=self.config.smallest_ml)
+        return table | {"ground_glass.lower_limit_hu": low_hu, "ground_glass.dependent_haze_ml": haze_ml}
+
+
+def lower_limit_hu(aerated_mode_hu: float, config: GroundGlassConfig) -> float:
+    """Lower limit of haze for a scan whose aerated lung has that mode."""
+    return float(np.clip(aerated_mode_hu + config.above_aerated_hu, *config.lower_hu_range))
+
+
+def haze_mask(
+    density: Float32Array,
+    work: Geometry,
+    scene: Scene,
+    consolidation: BoolArray,
+    limits_hu: Limits,
+    config: GroundGlassConfig,
+) -> tuple[BoolArray, float]:
+    """Ground glass on the scene's crop, and the volume in mL of dependent haze that was taken off."""
+    with np.errstate(invalid="ignore"):
+        found = (density >= limits_hu[0]) & (density <= limits_hu[1])
+    found = opened(found, work, config.thinnest_mm / 2)
+    found = keep_large(found, work, config.smallest_ml)
+    haze = dependent_haze(found, work, scene, config)
+    kept = resample((found & ~haze).astype(np.float32), work, scene.geometry) > 0.5
+    mask = kept & (scene.lungs > 0) & ~consolidation & ~scene.vessels & ~scene.airways
+    return keep_large(mask, scene.geometry, config.smallest_ml), float(haze.sum()) * work.voxel_ml
+
+
+def dependent_haze(found: BoolArray, work: Geometry, scene: Scene, config: GroundGlassConfig) -> BoolArray:
+    """The components of ``found`` that lie along the dependent pleura, when both lungs show them.
+
+    Density within 15 mm of the lowest pleura is no disease unless it is one-sided: it goes when the patient turns.
+    """
+    height = resample(scene.dependent_mm.astype(np.float32), scene.geometry, work, method="nearest")
+    lungs = resample(scene.lungs, scene.geometry, work, method="nearest")
+    axis = int(np.argmax(np.abs(scene.gravity)))
+    along = np.arange(work.shape[axis]) * work.spacing_mm[axis] / scene.geometry.spacing_mm[axis]
+    lower = (along - scene.reference.middle_along_gravity) * np.sign(scene.gravity[axis]) > 0
+    strip = (height < config.dependent_mm) & (lungs > 0) & lower.reshape([-1 if a == axis else 1 for a in range(3)])
+    labels, n = components(found)
+    if n == 0:
+        return found
+    size = np.bincount(labels.ravel(), minlength=n + 1)
+    inside = np.bincount(labels[strip], minlength=n + 1)
+    dependent = inside >= config.dependent_share * size
+    dependent[0] = False
+    haze: BoolArray = dependent[labels]
+    sides = np.bincount(lungs[haze], minlength=3)[1:3]
+    if sides.min() < config.dependent_symmetry * max(int(sides.max()), 1):
+        return np.zeros_like(found)
+    return haze
