@@ -116,7 +116,7 @@ def _distribution(
         "volume_ml": total,
         "extent_percent": 100 * total / lung_ml,
         "lower_to_upper": (zones[:, :, 2].sum(axis=1) + pseudo) / (zones[:, :, 0].sum(axis=1) + pseudo),
-        "peripheral_to_central": 2 * (outer + pseudo / 3) / (total - outer + 2 * pseudo / 3),
+        "peripheral_to_central": 2 * (outer + pseudo) / (total - outer + pseudo),
         "subpleural_sparing": mean({w: p.sparing for w, p in places.items()}),
         "peribronchovascular_ratio": mean({w: p.bundles for w, p in places.items()}),
         "right_share": np.minimum(sides[:, 0] / safe, 1.0),

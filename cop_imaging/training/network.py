@@ -47,11 +47,10 @@ class Network(nn.Module):
         return out
 
 
-def prepare_torch(seed: int) -> None:
-    """The same numbers on every run: one thread, fixed seed, deterministic algorithms only."""
+def prepare_torch() -> None:
+    """The same numbers on every run: one thread, deterministic algorithms only."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    torch.manual_seed(seed)
 
 
 def train_network(
@@ -69,8 +68,10 @@ def train_network(
     ``class_prior`` (classes,) is the mixture that the cases were drawn from: the network learns what the measures add
     to it.
     """
-    prepare_torch(int(rng.integers(2**31)))
-    network = Network(schema)
+    prepare_torch()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(rng.integers(2**31)))
+        network = Network(schema)
     optimiser = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     steps = epochs * (len(labels) // BATCH)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=max(steps, 1))

@@ -28,6 +28,17 @@ def test_patchy_bilateral_peripheral_consolidation_raises_the_prior_well(scan, m
     assert found.differential[0].disease == "OP"
 
 
+def test_the_more_patchy_peripheral_consolidation_the_likelier(scan, model, normal, patchy):
+    steps = []
+    for part in (0.0, 0.3, 0.6, 1.0):
+        between = {
+            n: normal[n] + part * (patchy[n] - normal[n]) if np.isfinite(normal[n]) else normal[n] for n in normal
+        }
+        steps.append(predict(scan(between), model).op.p)
+    assert steps == sorted(steps)
+    assert steps[-1] > 20 * steps[0]
+
+
 def test_a_reversed_halo_raises_the_likelihood(scan, model, patchy, halo):
     without, with_one = predict(scan(patchy), model), predict(scan(patchy | halo), model)
     assert logit(with_one.op.p) - logit(without.op.p) > 1
