@@ -120,6 +120,15 @@ def right_and_left(lung: BoolArray, smooth: Float32Array, middle_x: float, geome
     Cores of the two lungs come apart under erosion; the flood from them meets at the junction lines, which are
     brighter than lung.
     """
+    if not lung.any():
+        return np.zeros(lung.shape, dtype=np.uint8)
+    box = bounding_box(lung, geometry, 3 * geometry.spacing_mm[2])
+    out = np.zeros(lung.shape, dtype=np.uint8)
+    out[box] = _flooded(lung[box], smooth[box], middle_x - box[2].start, geometry.crop(box))
+    return out
+
+
+def _flooded(lung: BoolArray, smooth: Float32Array, middle_x: float, geometry: Geometry) -> UInt8Array:
     markers = _side_markers(lung, middle_x, geometry)
     sides = [s for s in (RIGHT, LEFT) if (markers == s).any()]
     if len(sides) == 1:
@@ -137,8 +146,9 @@ def _side_markers(lung: BoolArray, middle_x: float, geometry: Geometry) -> UInt8
     """Cores of right and left lung: the weakest erosion after which they hang together no more."""
     markers = np.zeros(lung.shape, dtype=np.uint8)
     x = np.arange(lung.shape[2], dtype=np.float64)
+    depth_mm = distance_to(~lung, geometry)
     for radius_mm in SPLIT_MM:
-        core = eroded(lung, geometry, radius_mm) if radius_mm else lung
+        core = depth_mm > radius_mm
         labels, n = components(core, connectivity=6)
         if n == 0:
             break

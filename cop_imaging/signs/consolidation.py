@@ -10,7 +10,7 @@ import numpy as np
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray, Float32Array
 from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
-from cop_imaging.core.grid import closed, distance_to, fill_holes, keep_large
+from cop_imaging.core.grid import closed, distance_to, fill_holes, keep_large, resample
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.distribution import distribution_features, distribution_of
@@ -38,6 +38,14 @@ class ConsolidationConfig(Section):
         unit="HU",
         means="tried range of the limit, from which the interval comes",
         source="range of lower bounds in use",
+    )
+    grid_mm: float = quantity(
+        1.2,
+        low=0.5,
+        high=2.0,
+        unit="mm",
+        means="finest spacing of the grid on which thickness is measured",
+        source="the common point spread; estimate",
     )
     smallest_ml: float = quantity(
         0.2, low=0.01, high=5.0, unit="mL", means="smallest component that is kept", source="about a 7 mm sphere"
@@ -100,6 +108,10 @@ class ConsolidationConfig(Section):
     )
 
 
+INNER_SHARE = 0.95
+OUTER_SHARE = 0.3
+
+
 @dataclass(frozen=True)
 class Consolidation:
     """Homogeneous rise in density that hides vessels and airway walls (Fleischner glossary, Hansell 2008)."""
@@ -156,21 +168,24 @@ def consolidated(scene: Scene, low_hu: float, config: ConsolidationConfig) -> Bo
 
     Dense lung is what lies above the limit, with the air tubes inside it. A place of it is consolidated when it is
     thicker than a vessel can be at its depth: vessels taper from the hilum to the pleura. The rest of a consolidated
-    patch is what lies within that thickness of such a place.
+    patch is what lies within that thickness of such a place. Thickness is measured on a grid of about 1.2 mm; the
+    border of the mask follows the scan's own voxels.
     """
-    geometry = scene.geometry
-    inside = scene.lungs > 0
-    dense = (scene.smooth_hu > low_hu) & inside
-    dense = closed(dense, geometry, config.bronchogram_mm) & inside
-    thickness = distance_to(~dense, geometry)
-    calibre = vessel_radius_mm(scene.depth_mm, config)
-    marker = thickness > calibre
+    grid = scene.geometry.resampled(_coarser(scene.geometry.spacing_mm, config.grid_mm))
+    inside = resample(scene.lungs, scene.geometry, grid, method="nearest") > 0
+    smooth = resample(scene.smooth_hu, scene.geometry, grid, outside=-1024)
+    dense = closed((smooth > low_hu) & inside, grid, config.bronchogram_mm) & inside
+    calibre = vessel_radius_mm(resample(scene.depth_mm, scene.geometry, grid), config)
+    marker = distance_to(~dense, grid) > calibre
     if not marker.any():
-        return marker
-    reach = distance_to(marker, geometry)
-    mask = dense & (reach <= calibre + geometry.spacing_mm[1])
-    mask = fill_holes(mask, axial=True) & inside
-    return keep_large(mask, geometry, config.smallest_ml)
+        return np.zeros(scene.lungs.shape, dtype=bool)
+    near = distance_to(marker, grid) <= calibre + grid.spacing_mm[1]
+    patch = fill_holes(dense & near, axial=True) & inside
+    own = (scene.smooth_hu > low_hu) & (scene.lungs > 0)
+    # Tubes of air inside the patch come from the grid, its outline from the scan.
+    core = resample((patch & near).astype(np.float32), grid, scene.geometry)
+    mask = ((core > INNER_SHARE) | (own & (core > OUTER_SHARE))) & (scene.lungs > 0)
+    return keep_large(mask, scene.geometry, config.smallest_ml)
 
 
 def vessel_radius_mm(depth_mm: Float32Array, config: ConsolidationConfig) -> Float32Array:
@@ -178,3 +193,8 @@ def vessel_radius_mm(depth_mm: Float32Array, config: ConsolidationConfig) -> Flo
     radius = config.vessel_radius_at_pleura_mm + config.vessel_radius_per_depth * depth_mm
     out: Float32Array = np.minimum(radius, config.vessel_radius_most_mm).astype(np.float32)
     return out
+
+
+def _coarser(spacing_mm: tuple[float, float, float], least_mm: float) -> tuple[float, float, float]:
+    z, y, x = (max(s, least_mm) for s in spacing_mm)
+    return z, y, x

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cop_imaging.config import Section, quantity
-from cop_imaging.core.arrays import BoolArray, Float32Array
+from cop_imaging.core.arrays import BoolArray, Float32Array, UInt8Array
 from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import components, keep_large, opened, resample
@@ -195,14 +195,15 @@ class GroundGlass:
         work = scene.geometry.resampled((c.grid_mm,) * 3)
         density = density_between_vessels(scene, consolidation, work, sigma_mm=c.average_mm, shell_mm=c.shell_mm)
         low = lower_limit_hu(scene.aerated_mode_hu, c)
-        mask, haze_ml = haze_mask(density, work, scene, consolidation, (low, c.upper_hu), c)
+        strip = dependent_strip(work, scene, c.dependent_mm)
+        mask, haze_ml = haze_mask(density, work, scene, consolidation, strip, (low, c.upper_hu), c)
         value = self._values(mask, haze_ml, low, scene)
         moved = []
         for limits in (
             (min(low + c.tried_step_hu, c.lower_hu_range[1]), c.upper_hu_range[0]),
             (max(low - c.tried_step_hu, c.lower_hu_range[0]), c.upper_hu_range[1]),
         ):
-            other, other_haze_ml = haze_mask(density, work, scene, consolidation, limits, c)
+            other, other_haze_ml = haze_mask(density, work, scene, consolidation, strip, limits, c)
             moved.append(self._values(other, other_haze_ml, limits[0], scene))
         score = graded(value["ground_glass.extent_percent"] or 0.0, c.possible_percent, c.present_percent)
         return Finding(
@@ -232,6 +233,7 @@ def haze_mask(
     work: Geometry,
     scene: Scene,
     consolidation: BoolArray,
+    strip: UInt8Array,
     limits_hu: Limits,
     config: GroundGlassConfig,
 ) -> tuple[BoolArray, float]:
@@ -240,32 +242,37 @@ def haze_mask(
         found = (density >= limits_hu[0]) & (density <= limits_hu[1])
     found = opened(found, work, config.thinnest_mm / 2)
     found = keep_large(found, work, config.smallest_ml)
-    haze = dependent_haze(found, work, scene, config)
+    haze = dependent_haze(found, strip, config)
     kept = resample((found & ~haze).astype(np.float32), work, scene.geometry) > 0.5
     mask = kept & (scene.lungs > 0) & ~consolidation & ~scene.vessels & ~scene.airways
     return keep_large(mask, scene.geometry, config.smallest_ml), float(haze.sum()) * work.voxel_ml
 
 
-def dependent_haze(found: BoolArray, work: Geometry, scene: Scene, config: GroundGlassConfig) -> BoolArray:
+def dependent_strip(work: Geometry, scene: Scene, height_mm: float) -> UInt8Array:
+    """The lungs within ``height_mm`` of the dependent pleura, in their lower half along gravity: 1 right, 2 left."""
+    height = resample(scene.dependent_mm.astype(np.float32), scene.geometry, work, method="nearest")
+    lungs: UInt8Array = resample(scene.lungs, scene.geometry, work, method="nearest")
+    axis = int(np.argmax(np.abs(scene.gravity)))
+    along = np.arange(work.shape[axis]) * work.spacing_mm[axis] / scene.geometry.spacing_mm[axis]
+    lower = (along - scene.reference.middle_along_gravity) * np.sign(scene.gravity[axis]) > 0
+    lower = lower.reshape([-1 if a == axis else 1 for a in range(3)])
+    return np.where((height < height_mm) & lower, lungs, 0).astype(np.uint8)
+
+
+def dependent_haze(found: BoolArray, strip: UInt8Array, config: GroundGlassConfig) -> BoolArray:
     """The components of ``found`` that lie along the dependent pleura, when both lungs show them.
 
     Density within 15 mm of the lowest pleura is no disease unless it is one-sided: it goes when the patient turns.
     """
-    height = resample(scene.dependent_mm.astype(np.float32), scene.geometry, work, method="nearest")
-    lungs = resample(scene.lungs, scene.geometry, work, method="nearest")
-    axis = int(np.argmax(np.abs(scene.gravity)))
-    along = np.arange(work.shape[axis]) * work.spacing_mm[axis] / scene.geometry.spacing_mm[axis]
-    lower = (along - scene.reference.middle_along_gravity) * np.sign(scene.gravity[axis]) > 0
-    strip = (height < config.dependent_mm) & (lungs > 0) & lower.reshape([-1 if a == axis else 1 for a in range(3)])
     labels, n = components(found)
     if n == 0:
         return found
     size = np.bincount(labels.ravel(), minlength=n + 1)
-    inside = np.bincount(labels[strip], minlength=n + 1)
+    inside = np.bincount(labels[strip > 0], minlength=n + 1)
     dependent = inside >= config.dependent_share * size
     dependent[0] = False
     haze: BoolArray = dependent[labels]
-    sides = np.bincount(lungs[haze], minlength=3)[1:3]
+    sides = np.bincount(strip[haze], minlength=3)[1:3]
     if sides.min() < config.dependent_symmetry * max(int(sides.max()), 1):
         return np.zeros_like(found)
     return haze
