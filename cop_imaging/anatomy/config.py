@@ -99,12 +99,12 @@ class AnatomyConfig(Section):
         source="hilar vessels wider than 10 mm are not lung; contract of the lung mask",
     )
     costal_window_mm: float = quantity(
-        45.0,
+        60.0,
         low=10.0,
-        high=60.0,
+        high=80.0,
         unit="mm",
         means="half width of the largest dent of the costal surface that is filled",
-        source="segmental consolidation is rarely wider than 70 mm; estimate",
+        source="segmental consolidation is rarely wider than 120 mm; estimate",
     )
     costal_depth_mm: float = quantity(
         70.0,

@@ -38,6 +38,8 @@ class CostalMap:
     """(z, 2) centre of each slice in voxels; NaN where the slice has no lung."""
     lung_mm: Float32Array
     """Outermost lung on each ray; 0 where there is none."""
+    first_mm: Float32Array
+    """Innermost lung on each ray: beyond 0 where the ray starts in heart or abdomen."""
     rib_mm: Float32Array
     """Inner surface of rib cage and spine, interpolated between ribs; infinite where no bone is near."""
     central: BoolArray
@@ -66,6 +68,7 @@ def costal_map(lung: BoolArray, bone: BoolArray, spine_x: float, geometry: Geome
     dx = np.cos(angle)[:, None] * radius
     centre = _centres(lung, geometry)
     lung_mm = np.zeros((nz, ANGLES), dtype=np.float32)
+    first_mm = np.zeros((nz, ANGLES), dtype=np.float32)
     rib_mm = np.full((nz, ANGLES), np.inf, dtype=np.float32)
     for z in np.flatnonzero(np.isfinite(centre[:, 0])):
         y = np.rint(centre[z, 0] + dy).astype(np.int32)
@@ -75,6 +78,7 @@ def costal_map(lung: BoolArray, bone: BoolArray, spine_x: float, geometry: Geome
         on_lung = lung[z][y, x] & inside
         last = np.where(on_lung.any(axis=1), reach - 1 - np.argmax(on_lung[:, ::-1], axis=1), 0)
         lung_mm[z] = last * step
+        first_mm[z] = np.argmax(on_lung, axis=1) * step
         on_bone = bone[z][y, x] & inside & (radius[None] > last[:, None])
         first = np.argmax(on_bone, axis=1)
         rib_mm[z] = np.where(on_bone.any(axis=1), first * step, np.inf)
@@ -84,7 +88,7 @@ def costal_map(lung: BoolArray, bone: BoolArray, spine_x: float, geometry: Geome
     # Forward and inward lies the heart: its border keeps the same distance to the ribs as a dent would.
     to_heart = (np.sin(angle) < 0) & (side * np.cos(angle) < 0)
     central = ~(side * (end_x - spine_x * step) > SPINE_HALF_MM) | to_heart
-    return CostalMap(centre, lung_mm, rib_mm, central, step)
+    return CostalMap(centre, lung_mm, first_mm, rib_mm, central, step)
 
 
 def costal_dents(
@@ -109,25 +113,33 @@ def costal_dents(
     usual = float(np.percentile(gap[near], GAP_PERCENTILE))
     touching = near & (gap <= usual + gap_mm)
     enclosed = _close_map(touching, view, geometry, window_mm)
+    ray_mm = 2 * np.pi * float(np.median(view.lung_mm[touching])) / ANGLES
     expected = np.maximum(
-        _from_around(view.lung_mm, touching, geometry), _closed_along_z(view.lung_mm, geometry, window_mm)
+        _from_around(view.lung_mm, touching, ray_mm, geometry), _closed_along_z(view.lung_mm, geometry, window_mm)
     )
+    # A ray without lung starts where the lung around it does, not in the heart or the abdomen.
+    inner = np.maximum(view.lung_mm, _from_around(view.first_mm, touching, ray_mm, geometry))
     # A ray on which lung ends deeper than any plausible dent looks at heart or liver, not at consolidation.
-    dent = enclosed & has_rib & ~view.central & (gap > usual + gap_mm) & (gap < depth_mm)
+    dent = enclosed & has_rib & ~view.central & (gap > usual + gap_mm) & (view.rib_mm - inner < depth_mm)
     dent &= expected - view.lung_mm > gap_mm
     # Narrow dents are filled by the closing of the lung itself; what is left of them here are seams of muscle.
     half_z, half_a = _window(NARROW_MM / 2, view, touching, geometry)
     dent = ndimage.binary_opening(dent, np.ones((2 * half_z + 1, 2 * half_a + 1), dtype=bool))
-    return _space(dent, np.minimum(view.rib_mm - usual, expected + gap_mm), view, shape, geometry)
+    return _space(dent, inner, np.minimum(view.rib_mm - usual, expected + gap_mm), view, shape, geometry)
 
 
 def _space(
-    rays: BoolArray, outer_mm: Float32Array, view: CostalMap, shape: tuple[int, int, int], geometry: Geometry
+    rays: BoolArray,
+    inner_mm: Float32Array,
+    outer_mm: Float32Array,
+    view: CostalMap,
+    shape: tuple[int, int, int],
+    geometry: Geometry,
 ) -> BoolArray:
-    """Voxels on the given rays between the lung's surface and ``outer_mm``."""
+    """Voxels on the given rays between ``inner_mm`` and ``outer_mm``."""
     space = np.zeros(shape, dtype=bool)
     outer = np.where(rays, outer_mm, 0.0)
-    inner = np.where(rays, view.lung_mm, np.inf)
+    inner = np.where(rays, inner_mm, np.inf)
     yy = (np.arange(shape[1]) * geometry.spacing_mm[1])[:, None]
     xx = (np.arange(shape[2]) * geometry.spacing_mm[2])[None]
     for z in np.flatnonzero(rays.any(axis=1)):
@@ -169,9 +181,8 @@ def _between_ribs(rib_mm: Float32Array, geometry: Geometry) -> Float32Array:
     return out
 
 
-def _from_around(radius_mm: Float32Array, known: BoolArray, geometry: Geometry) -> Float32Array:
+def _from_around(radius_mm: Float32Array, known: BoolArray, ray_mm: float, geometry: Geometry) -> Float32Array:
     """Radius expected on each ray from the known rays nearest to it, by blurs of growing width."""
-    ray_mm = 2 * np.pi * float(np.median(radius_mm[known])) / ANGLES
     out = np.zeros_like(radius_mm)
     missing = np.ones(radius_mm.shape, dtype=bool)
     for sigma_mm in EXPECTED_FROM_MM:

@@ -74,6 +74,14 @@ class ConsolidationConfig(Section):
         means="growth of that radius with depth",
         source="from 1 mm at the pleura to 5 mm at the hilum 50-60 mm deeper; estimate",
     )
+    tube_radius_per_depth: float = quantity(
+        0.14,
+        low=0.0,
+        high=0.5,
+        unit="mm/mm",
+        means="the same where the tube filter sees a vessel",
+        source="hilar arteries reach 5 mm in radius 25-30 mm below the nearest costal pleura; estimate",
+    )
     vessel_radius_most_mm: float = quantity(
         6.0,
         low=3.0,
@@ -175,7 +183,9 @@ def consolidated(scene: Scene, low_hu: float, config: ConsolidationConfig) -> Bo
     inside = resample(scene.lungs, scene.geometry, grid, method="nearest") > 0
     smooth = resample(scene.smooth_hu, scene.geometry, grid, outside=-1024)
     dense = closed((smooth > low_hu) & inside, grid, config.bronchogram_mm) & inside
-    calibre = vessel_radius_mm(resample(scene.depth_mm, scene.geometry, grid), config)
+    depth_mm = resample(scene.depth_mm, scene.geometry, grid)
+    tubes = resample(scene.vessels, scene.geometry, grid, method="nearest")
+    calibre = vessel_radius_mm(depth_mm, tubes, config)
     marker = distance_to(~dense, grid) > calibre
     if not marker.any():
         return np.zeros(scene.lungs.shape, dtype=bool)
@@ -188,9 +198,13 @@ def consolidated(scene: Scene, low_hu: float, config: ConsolidationConfig) -> Bo
     return keep_large(mask, scene.geometry, config.smallest_ml)
 
 
-def vessel_radius_mm(depth_mm: Float32Array, config: ConsolidationConfig) -> Float32Array:
-    """Largest radius that a vessel has at a depth below the costal pleura, float32."""
-    radius = config.vessel_radius_at_pleura_mm + config.vessel_radius_per_depth * depth_mm
+def vessel_radius_mm(depth_mm: Float32Array, tubes: BoolArray, config: ConsolidationConfig) -> Float32Array:
+    """Largest radius that a vessel has at a depth below the costal pleura, float32.
+
+    Where the image itself looks like a tube, a wider one is still taken for a vessel.
+    """
+    slope = np.where(tubes, config.tube_radius_per_depth, config.vessel_radius_per_depth)
+    radius = config.vessel_radius_at_pleura_mm + slope * depth_mm
     out: Float32Array = np.minimum(radius, config.vessel_radius_most_mm).astype(np.float32)
     return out
 

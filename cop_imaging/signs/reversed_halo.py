@@ -24,6 +24,7 @@ __all__ = ["Halo", "ReversedHalo", "ReversedHaloConfig", "measure_ring"]
 
 SPHERE_RAYS = 200
 CIRCLE_RAYS = 120
+CENTRING_STEPS = 3
 LEAST_APART_MM = 10.0
 
 
@@ -79,6 +80,14 @@ class ReversedHaloConfig(Section):
     rim_mm: tuple[float, float] = quantity(
         (2.0, 15.0), unit="mm", means="thickness of the rim", source="at least 2 mm; above 10-15 mm look-alikes"
     )
+    core_least_mm: float = quantity(
+        8.0,
+        low=2.0,
+        high=20.0,
+        unit="mm",
+        means="smallest diameter of the core",
+        source="centre of 8 to 80 mm; Kim 2003",
+    )
     outer_mm: tuple[float, float] = quantity(
         (10.0, 80.0), unit="mm", means="outer diameter", source="centre of 8 to 80 mm; Kim 2003, Marchiori 2012"
     )
@@ -107,12 +116,12 @@ class ReversedHaloConfig(Section):
         source="50 to 60 % of the sphere; estimate",
     )
     spread: float = quantity(
-        0.45,
+        0.35,
         low=0.1,
         high=1.0,
         unit="1",
-        means="largest SD of the outer radius over its mean",
-        source="round to oval; estimate",
+        means="largest SD over mean of the radius of core and of outer border",
+        source="round to oval: an ellipsoid with axes 1:2 has 0.3; estimate",
     )
     pleura_share: float = quantity(
         0.6,
@@ -127,7 +136,16 @@ class ReversedHaloConfig(Section):
     )
 
 
-LOOK_ALIKES = ("cavity", "spared_lung", "low_contrast", "thick_rim", "open_ring", "not_round", "pleura_bounded")
+LOOK_ALIKES = (
+    "cavity",
+    "spared_lung",
+    "low_contrast",
+    "thick_rim",
+    "small_core",
+    "open_ring",
+    "not_round",
+    "pleura_bounded",
+)
 
 FEATURES = (
     *distribution_features("reversed_halo", "reversed halo, rim and core"),
@@ -200,7 +218,8 @@ class ReversedHalo:
         centres = candidate_centres(
             scene, rim_hu=c.rim_hu, above_aerated_hu=c.above_aerated_hu, longest_mm=c.outer_mm[1] / 2
         )
-        rings = _distinct([measure_ring(scene, p, c.rim_hu, c) for p in centres], np.array(scene.geometry.spacing_mm))
+        centred = [_recentred(scene, p, c) for p in centres]
+        rings = _distinct([measure_ring(scene, p, c.rim_hu, c) for p in centred], np.array(scene.geometry.spacing_mm))
         named = [r for r in rings if r.verdict in ("halo", "crescent")]
         labels: Int32Array = np.zeros(scene.lungs.shape, dtype=np.int32)
         for k, ring in enumerate(named, start=1):
@@ -238,25 +257,39 @@ class ReversedHalo:
         return spans(table, []) | spans(_best(best), [_best(r) for r in moved])
 
 
+def _recentred(scene: Scene, centre: Float64Array, config: ReversedHaloConfig) -> Float64Array:
+    """The middle of the core around ``centre``: the mean of where rays meet the rim, found by a few steps."""
+    directions = sphere_directions(SPHERE_RAYS)
+    spacing = np.array(scene.geometry.spacing_mm)
+    for _ in range(CENTRING_STEPS):
+        ring = _cast(scene, centre, directions, config.rim_hu, config)
+        met = np.isfinite(ring.core_mm)
+        if met.sum() < SPHERE_RAYS // 2:
+            break
+        centre = centre + (directions[met] * ring.core_mm[met, None]).mean(axis=0) / spacing
+    return centre
+
+
+def _cast(
+    scene: Scene, centre: Float64Array, directions: Float64Array, rim_hu: float, config: ReversedHaloConfig
+) -> Ring:
+    return cast_rays(
+        scene.smooth_hu,
+        scene.lungs,
+        scene.geometry,
+        centre,
+        directions,
+        rim_hu=rim_hu,
+        longest_mm=config.outer_mm[1] / 2 + config.rim_mm[1],
+        thickness_mm=config.rim_mm,
+        air_hu=config.air_hu,
+    )
+
+
 def measure_ring(scene: Scene, centre: Float64Array, rim_hu: float, config: ReversedHaloConfig) -> Halo:
     """Measure the ring around ``centre`` (index z, y, x on the crop) and name what it is."""
-    inside = scene.lungs > 0
-
-    def cast(directions: Float64Array) -> Ring:
-        return cast_rays(
-            scene.smooth_hu,
-            inside,
-            scene.geometry,
-            centre,
-            directions,
-            rim_hu=rim_hu,
-            longest_mm=config.outer_mm[1] / 2 + config.rim_mm[1],
-            thickness_mm=config.rim_mm,
-            air_hu=config.air_hu,
-        )
-
-    sphere = cast(sphere_directions(SPHERE_RAYS))
-    planes = [cast(circle) for circle in circle_directions(CIRCLE_RAYS)]
+    sphere = _cast(scene, centre, sphere_directions(SPHERE_RAYS), rim_hu, config)
+    planes = [_cast(scene, centre, circle, rim_hu, config) for circle in circle_directions(CIRCLE_RAYS)]
     coverage = 360.0 * max(float(p.covered.mean()) for p in planes)
     met = sphere.covered
     if met.sum() < SPHERE_RAYS // 10:
@@ -305,12 +338,13 @@ def _verdict(
     air = float(ring.core_air[met].mean())
     finite = np.isfinite(ring.core_mm)
     too_thick = np.where(finite, ring.outer_mm, 0.0) - np.where(finite, ring.core_mm, 0.0) > c.rim_mm[1]
-    spread = float(ring.outer_mm[met].std() / ring.outer_mm[met].mean())
+    spread = max(float(r[met].std() / max(r[met].mean(), 1e-6)) for r in (ring.core_mm, ring.outer_mm))
     tests = (
         ("cavity", air > c.air_share or core_hu < c.air_hu),
         ("spared_lung", core_hu < aerated_hu + c.above_aerated_hu),
         ("low_contrast", rim_hu - core_hu < c.contrast_hu),
         ("thick_rim", float(too_thick.mean()) > 1.0 - c.sphere_share),
+        ("small_core", 2.0 * float(np.median(ring.core_mm[met])) < c.core_least_mm),
         ("not_round", spread > c.spread or not c.outer_mm[0] <= outer_mm <= c.outer_mm[1]),
         ("pleura_bounded", float(ring.at_pleura[met].mean()) > c.pleura_share),
         ("open_ring", coverage_deg < c.crescent_deg or share < c.sphere_share * c.crescent_deg / c.coverage_deg),

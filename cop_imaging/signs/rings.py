@@ -53,7 +53,7 @@ def circle_directions(n: int) -> tuple[Float64Array, ...]:
 
 def cast_rays(
     hu: AnyArray,
-    inside: BoolArray,
+    lungs: AnyArray,
     geometry: Geometry,
     centre: Float64Array,
     directions: Float64Array,
@@ -67,8 +67,8 @@ def cast_rays(
 
     Parameters
     ----------
-    hu, inside : [z, y, x]
-        Smoothed HU; the lungs.
+    hu, lungs : [z, y, x]
+        Smoothed HU; above 0 in the lungs.
     directions : float64 (n, 3)
         Unit vectors (z, y, x) in mm.
     rim_hu : float
@@ -83,7 +83,7 @@ def cast_rays(
     nearest = np.rint(points).astype(np.int64)
     bounded = np.all([(nearest[a] >= 0) & (nearest[a] < hu.shape[a]) for a in range(3)], axis=0)
     clipped = [np.clip(nearest[a], 0, hu.shape[a] - 1) for a in range(3)]
-    lung = inside[clipped[0], clipped[1], clipped[2]] & bounded
+    lung = (lungs[clipped[0], clipped[1], clipped[2]] > 0) & bounded
     dense = (values > rim_hu) & lung
     hit = dense.any(axis=1)
     first = np.where(hit, dense.argmax(axis=1), radius.size)
