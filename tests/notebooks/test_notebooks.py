@@ -1,0 +1,52 @@
+"""The notebooks run from top to bottom as a newcomer runs them, and carry no output of their own."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
+
+
+def notebook(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(path: Path) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook(path).cells if cell.cell_type == "code"]
+
+
+def test_there_is_a_notebook_that_reads_a_scan():
+    assert [path.name for path in PATHS] == ["1_read_a_scan.ipynb"]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_no_output_is_stored(path):
+    assert [cell.source for cell in code_cells(path) if cell.outputs or cell.execution_count is not None] == []
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_the_file_is_valid_and_names_no_machine(path):
+    stored = notebook(path)
+    nbformat.validate(stored)
+    assert set(stored.metadata) == {"kernelspec", "language_info"}
+    assert stored.metadata.kernelspec.name == "python3"
+    assert "research use only" in stored.cells[0].source
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_every_cell_runs(path, tmp_path, monkeypatch):
+    # The settings and the history of whoever runs the tests stay out of it.
+    for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    ran = notebook(path)
+    NotebookClient(ran, timeout=300, kernel_name="python3", resources={"metadata": {"path": NOTEBOOKS}}).execute()
+    shown = [output for cell in ran.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert sum("image/png" in output.get("data", {}) for output in shown) >= 3
+    assert any("report.json" in output.get("text", "") for output in shown)
+    assert "organizing-pneumonia pattern" in shown[-1].data["text/html"]
+    # On a machine where matplotlib has never run, it says that it looks for fonts.
+    warned = [output.text for output in shown if output.get("name") == "stderr"]
+    assert [text for text in warned if "font cache" not in text] == []
