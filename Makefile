@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-long lint bench setup clean
+.PHONY: demo test test-long lint bench defaults setup clean
 .DEFAULT_GOAL := demo
 
 setup: $(READY)
@@ -36,6 +36,11 @@ lint: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks
+
+# After a default has changed: the stored settings and their tables say what holds.
+defaults: $(READY)
+	@$(BIN)/cop-imaging config > configs/default.toml
+	@$(BIN)/cop-imaging config --markdown > docs/configuration.md
 
 clean:
 	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
