@@ -1,11 +1,15 @@
 """What a plain install brings along may be used and passed on by anyone."""
 
 import re
+import sys
 from importlib import metadata
+from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+CHECKOUT = Path(__file__).parents[2]
 GPL = re.compile(r"\bA?GPL|Affero|General Public License", re.IGNORECASE)
 LESSER = re.compile(r"\bLGPL|Lesser General Public|Library General Public", re.IGNORECASE)
 LONGEST_NAME = 100
@@ -56,3 +60,24 @@ def test_every_package_of_a_plain_install_states_a_licence():
 
 def test_a_plain_install_brings_no_torch():
     assert not {"torch", "scikit-learn", "pytest", "jupyter-client"} & installed_with("cop-imaging")
+
+
+def bundled_libraries(packages: set[str]) -> set[str]:
+    """Names of the shared libraries that travel in the wheels, without their digests and versions."""
+    files = [file for package in packages for file in metadata.files(package) or []]
+    inside = [file.name for file in files if re.search(r"\.libs$|^\.dylibs$", file.parent.name)]
+    return {re.split(r"-[0-9a-f]{8}|\.(?:so|dll|dylib)|\.\d", name)[0] for name in inside}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the shared libraries were looked up in the wheels for Linux")
+def test_every_shared_library_of_a_plain_install_is_named_with_its_licence():
+    named = set(re.findall(r"`(lib[\w-]+)`", (CHECKOUT / "docs" / "licences.md").read_text(encoding="utf-8")))
+    found = bundled_libraries(installed_with("cop-imaging"))
+    assert {"libcharls", "libopenjp2"} <= found
+    assert sorted(found - named) == []
+
+
+def test_no_decoder_under_the_gpl_or_lgpl_is_bundled():
+    names = [file.name.lower() for file in metadata.files("imagecodecs") or []]
+    copyleft = re.compile(r"^(lib|_)(heif|x265|x264|de265|kvazaar|lzo2|raw)\b")
+    assert [name for name in names if copyleft.search(name)] == []
