@@ -4,31 +4,40 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
 
 .PHONY: demo test test-long lint bench defaults setup clean
 .DEFAULT_GOAL := demo
 
-setup: $(READY)
+setup: $(READY_DEV)
 
-# Installs again only when the requirements or the pinned versions change; an environment that is there is kept.
+# The program alone: all that the demonstration needs. It is installed again only when the requirements or the pinned
+# versions change; an environment that is there is kept.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 	@echo "installing into $(VENV) (a few minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train,dev,notebook]'
+	@$(INSTALL) .
 	@touch $(READY)
+
+# Training, tests and notebooks: torch among them, several times the size of all else.
+$(READY_DEV): $(READY)
+	@echo "installing what the tests need (torch is large: several minutes the first time)"
+	@$(INSTALL) '.[train,dev,notebook]'
+	@touch $(READY_DEV)
 
 demo: $(READY)
 	@$(BIN)/cop-imaging analyze data_samples/phantom_op --out out/demo --masks --overwrite
 
-test: $(READY)
+test: $(READY_DEV)
 	@$(BIN)/python -m pytest --numprocesses 2 -m 'not long'
 
-test-long: $(READY)
+test-long: $(READY_DEV)
 	@$(BIN)/python -m pytest --numprocesses 2 -m long
 
-lint: $(READY)
+lint: $(READY_DEV)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
