@@ -34,7 +34,7 @@ TISSUE_HU = (20.0, 90.0)
 TISSUE_CORE_MM = 6.0
 ROUGH_TO_TISSUE = 3.0
 """Local SD over that of the scan's soft tissue from which dense tissue is lung: fluid is as smooth as noise lets it."""
-TEXTURE_VOXELS = 5
+TEXTURE_MM = 7.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,7 +137,7 @@ def _lung_or_fluid(
     dense = opened(dense, geometry, DENT_OPENING_MM)
     labels, n = components(dense, connectivity=6)
     lung, fluid = np.zeros_like(space), np.zeros_like(space)
-    texture = _local_sd(smooth)
+    texture = _local_sd(smooth, geometry)
     tissue = eroded((smooth > TISSUE_HU[0]) & (smooth < TISSUE_HU[1]), geometry, TISSUE_CORE_MM)
     noise = float(np.median(texture[tissue])) if tissue.any() else np.inf
     core = eroded(dense, geometry, DENT_OPENING_MM)
@@ -163,10 +163,11 @@ def _holds_air(hu: Float32Array) -> bool:
     return float((hu < AIRY_HU).mean()) > AIRY_SHARE
 
 
-def _local_sd(smooth: Float32Array) -> Float32Array:
-    """SD of HU in a cube of 5 voxels around each voxel, float32."""
+def _local_sd(smooth: Float32Array, geometry: Geometry) -> Float32Array:
+    """SD of HU in a cube of about 7.5 mm (at least 3 voxels) around each voxel, float32."""
+    voxels = max(3, 2 * int(TEXTURE_MM / geometry.spacing_mm[0] / 2) + 1)
     shifted = np.clip(smooth, -200.0, 200.0)
-    mean = ndimage.uniform_filter(shifted, TEXTURE_VOXELS)
-    square = ndimage.uniform_filter(shifted * shifted, TEXTURE_VOXELS)
+    mean = ndimage.uniform_filter(shifted, voxels)
+    square = ndimage.uniform_filter(shifted * shifted, voxels)
     out: Float32Array = np.sqrt(np.maximum(square - mean * mean, 0.0))
     return out
