@@ -1,6 +1,7 @@
 """The documentation names what the code has: codes, fields, commands, exit codes, files."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,3 +90,22 @@ def test_commands_and_options_in_the_text_exist(page):
 def test_make_targets_in_the_text_exist(page):
     targets = set(re.findall(r"^([a-z-]+):", text_of(CHECKOUT / "Makefile"), re.M))
     assert set(re.findall(r"(?:^ {4}|`)make ([a-z-]+)", text_of(page), re.M)) <= targets
+
+
+def test_the_figures_in_the_readme_are_those_of_the_stored_model():
+    readme = text_of(CHECKOUT / "README.md")
+    folder = CHECKOUT / "models" / "op_likelihood"
+    found, schema = (json.loads(text_of(folder / name)) for name in ("evaluation.json", "schema.json"))
+    auroc, calibration, leakage = found["auroc_op_against"], found["calibration"], found["leakage"]
+    shuffled = leakage["shuffled_labels"]
+    rows = {
+        "organizing pneumonia against consolidating mimics, AUROC": f"{auroc['consolidating_mimics']['value']:.2f}",
+        "against all other classes, AUROC": f"{auroc['all_others']['value']:.2f}",
+        "calibration slope; expected calibration error": f"{calibration['calibration_slope']['value']:.2f}; "
+        f"{calibration['expected_calibration_error']['value']:.3f}",
+        "best single measure alone, AUROC": f"{leakage['highest_alone']:.2f} against all other classes",
+        f"trained on shuffled labels, mean AUROC of {len(shuffled)} networks": f"{sum(shuffled) / len(shuffled):.2f}",
+    }
+    assert [name for name, value in rows.items() if f"| {name} | {value} |" not in readme] == []
+    words = f"{len(schema['inputs'])} of the measures into probabilities of {len(schema['classes'])} classes"
+    assert words in " ".join(readme.split())
