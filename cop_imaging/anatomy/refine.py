@@ -42,7 +42,7 @@ def refine_lungs(
     """
     inside = coarse > 0
     signed = distance_to(inside, work) - distance_to(~inside, work)
-    depth = resample(signed, work, full, outside=float(BAND_MM * 2))
+    depth = resample(signed, work, full)
     del signed
     blurred = ndimage.gaussian_filter(
         hu, (0, *(INPLANE_SIGMA_MM / s for s in full.spacing_mm[1:])), truncate=3.0, mode="nearest"

@@ -16,7 +16,7 @@ from cop_imaging.core.arrays import BoolArray, Float32Array, Int16Array, UInt8Ar
 from cop_imaging.core.geometry import Box, Geometry
 from cop_imaging.core.grid import bounding_box, dilated, resample, smoothed
 from cop_imaging.core.issue import Issue, Severity
-from cop_imaging.core.volume import AIR_HU, CTVolume
+from cop_imaging.core.volume import CTVolume
 from cop_imaging.errors import SeriesError
 
 __all__ = ["segment"]
@@ -47,7 +47,7 @@ def segment(volume: CTVolume, config: AnatomyConfig | None = None, *, lungs: UIn
     config = config or AnatomyConfig()
     full = volume.geometry
     work = full.resampled((config.work_spacing_mm,) * 3)
-    coarse: Int16Array = resample(volume.hu, full, work, outside=AIR_HU, antialias=True)
+    coarse: Int16Array = resample(volume.hu, full, work, antialias=True)
     smooth = smoothed(coarse, work, SMOOTH_MM)
     body = find_body(coarse, work, config.body_hu)
     del coarse
@@ -118,8 +118,9 @@ def _find_lungs(
 def _full_box(mask: BoolArray, work: Geometry, full: Geometry) -> Box:
     """Box on the full grid around a mask of the work grid."""
     box = bounding_box(mask, work, CROP_MARGIN_MM)
-    low = full.to_index(work.to_patient(np.array([b.start for b in box])))
-    high = full.to_index(work.to_patient(np.array([b.stop - 1 for b in box])))
+    # One work voxel more on each side: the grids may end up to half a work voxel apart.
+    low = full.to_index(work.to_patient(np.array([b.start - 1 for b in box])))
+    high = full.to_index(work.to_patient(np.array([b.stop for b in box])))
     spans = [
         slice(max(int(np.floor(a)), 0), min(int(np.ceil(b)) + 1, n))
         for a, b, n in zip(low, high, full.shape, strict=True)

@@ -50,10 +50,13 @@ def resample(
     target: Geometry,
     *,
     method: Literal["linear", "nearest"] = "linear",
-    outside: float = 0.0,
+    outside: float | None = None,
     antialias: bool = False,
 ) -> AnyArray:
     """Values of ``array`` on the grid ``target``; same dtype (bool only by nearest).
+
+    Beyond the source lies ``outside``, or when it is None the nearest value: two grids over the same extent end up
+    to half a voxel apart, and a slice at the end of the scan must not be lost for that.
 
     With ``antialias`` the array is first blurred along the axes that become coarser, to a Gaussian whose FWHM is
     the target's spacing.
@@ -75,7 +78,8 @@ def resample(
         list(target.origin_mm),
         list(target.spacing_mm[::-1]),
         np.array(target.direction[::-1], dtype=np.float64).T.ravel().tolist(),
-        outside,
+        0.0 if outside is None else outside,
+        useNearestNeighborExtrapolator=outside is None,
     )
     out: AnyArray = sitk.GetArrayFromImage(image)
     return out.view(np.bool_) if array.dtype == np.bool_ else out

@@ -114,6 +114,6 @@ def bundle_mm(
     bundle |= resample(airways, geometry, work, method="nearest")
     distance = distance_to(bundle, work)
     far = float(np.finfo(np.float16).max)
-    out = resample(np.minimum(distance, far), work, geometry, outside=far).astype(np.float16)
+    out = resample(np.minimum(distance, far), work, geometry).astype(np.float16)
     out[lungs == 0] = 0
     return out
