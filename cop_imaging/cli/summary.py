@@ -8,14 +8,22 @@ from cop_imaging.core.report import FindingSummary, Report
 
 __all__ = ["summary_lines"]
 
+LUNGS = "lungs"
+
 
 def summary_lines(report: Report) -> list[str]:
-    """Status, likelihood, what restricts it, the signs that are there, and the note on its use."""
+    """Status, likelihood, what restricts it, the lungs, the signs that are there, and the note on its use."""
     lines = [f"status: {report.status.value.replace('_', ' ')}", _likelihood_line(report)]
     lines += [
         f"{issue.severity.value}: {issue.message}" for issue in report.issues if issue.severity is not Severity.INFO
     ]
-    lines += [_sign_line(f) for f in report.findings if f.presence in (Presence.PRESENT, Presence.POSSIBLE)]
+    lungs = report.anatomy
+    lines += [
+        f"lungs: {lungs.lung_volume_ml:.0f} ml (right {lungs.right_volume_ml:.0f}, left {lungs.left_volume_ml:.0f})"
+    ]
+    # The lungs are always there: as a sign they would say nothing more.
+    shown = [f for f in report.findings if f.sign != LUNGS and f.presence in (Presence.PRESENT, Presence.POSSIBLE)]
+    lines += [_sign_line(f) for f in shown]
     return [*lines, report.research_use]
 
 

@@ -51,6 +51,7 @@ def report(**fields) -> Report:
         "issues": (),
         "anatomy": ANATOMY,
         "findings": (
+            finding("lungs", "Lung volume", Presence.PRESENT, 1.0, 4200.0),
             finding("ground_glass", "Ground-glass opacity", Presence.PRESENT, 0.91, 123.45),
             finding("bands", "Parenchymal bands", Presence.ABSENT, 0.1, 0.0),
             finding("nodules", "Nodules", Presence.NOT_ASSESSABLE, None, None),
@@ -63,10 +64,11 @@ def report(**fields) -> Report:
     return Report(**(known | fields))
 
 
-def test_status_likelihood_present_signs_and_the_note_on_use_in_this_order():
+def test_status_likelihood_lungs_present_signs_and_the_note_on_use_in_this_order():
     assert summary_lines(report()) == [
         "status: ok",
         "likelihood of an organizing-pneumonia pattern: 0.83 (band 0.70 to 0.91)",
+        "lungs: 4200 ml (right 2300, left 1900)",
         "present: Ground-glass opacity, score 0.91, 123.5 ml",
         RESEARCH_USE,
     ]
