@@ -217,6 +217,17 @@ def test_resampling_keeps_the_kind_of_values_and_fills_what_lies_outside():
     assert (found[..., 4:] == -1024).all()
 
 
+@pytest.mark.parametrize("method", ["linear", "nearest"])
+@pytest.mark.parametrize("n", range(3, 20))
+def test_a_grid_over_the_same_extent_finds_a_value_at_both_ends(n, method):
+    source = Geometry((n, 2, 2), (1.0, 2.0, 2.0))
+    work = source.resampled((1.5, 2.0, 2.0))
+    ones = np.ones(source.shape, dtype=np.float32)
+    there = grid.resample(ones, source, work, method=method)
+    assert (there == 1.0).all()
+    assert (grid.resample(there, work, source, method=method) == 1.0).all()
+
+
 def test_a_mask_is_resampled_by_the_nearest_voxel():
     rng = np.random.default_rng(0)
     source = Geometry((6, 7, 8), (3.0, 2.0, 2.0))
