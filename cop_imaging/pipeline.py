@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 from cop_imaging import provenance
@@ -99,7 +98,7 @@ def analyze(
         vector = vectorize(findings)
     issues = (*volume.issues, *anatomy.issues, *scene.issues, *_issues_of(findings))
     with progress.stage("classifier", "weighing the evidence"):
-        model = stored_model()
+        model = load_model()
         likelihood, status, issues = _weigh(vector, model, issues, config)
     report = Report(
         status=status,
@@ -125,12 +124,6 @@ def analyze(
     )
     mask_signs = tuple(sign.name for sign in signs_with(config.signs) if sign.has_mask)
     return Analysis(volume, anatomy, scene, findings, vector, likelihood, report, mask_signs=mask_signs)
-
-
-@lru_cache(maxsize=1)
-def stored_model() -> Model:
-    """The model that travels with the package; read once, it never changes while the program runs."""
-    return load_model()
 
 
 def _weigh(
