@@ -217,7 +217,7 @@ def with_lens(hu, phantom, centre_mm, radius_mm, density_hu, rng):
 def test_dense_tissue_against_the_ribs_is_lung_and_fluid_there_is_left_out_as_uncertain(healthy, quick):
     rng = np.random.default_rng(5)
     hu, dense = with_lens(healthy.volume.hu, healthy, (-85.0, 70.0, -60.0), 35.0, 45.0, rng)
-    hu, fluid = with_lens(hu, healthy, (100.0, 30.0, -60.0), 40.0, 5.0, rng)
+    hu, fluid = with_lens(hu, healthy, (100.0, 30.0, -60.0), 30.0, 5.0, rng)
     found = segment(CTVolume(hu, healthy.volume.geometry), quick)
     assert ((found.lungs == RIGHT) & dense).sum() > 0.6 * dense.sum()
     assert not (found.uncertain & dense).any()
@@ -226,5 +226,5 @@ def test_dense_tissue_against_the_ribs_is_lung_and_fluid_there_is_left_out_as_un
     assert not (found.uncertain & (found.lungs > 0)).any()
     assert "lungs.uncertain" in codes(found)
     assert found.doubt.recovered_ml > 50.0
-    assert found.doubt.uncertain_ml > 50.0
+    assert found.doubt.uncertain_ml > 40.0
     assert found.doubt.trust < 1.0
