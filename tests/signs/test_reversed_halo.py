@@ -1,0 +1,218 @@
+"""The reversed halo against shells of known size, and against what only looks like one."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from cop_imaging.core import Acquisition, Presence
+from cop_imaging.signs.reversed_halo import LOOK_ALIKES
+
+SMALL = (66.0, 66.0, 66.0)
+
+
+def halo(look, scene):
+    return look(scene, "reversed_halo")
+
+
+def look_alikes(finding, value):
+    return {name for name in LOOK_ALIKES if value(finding, f"{name}_count")}
+
+
+@pytest.fixture(scope="module")
+def kept():
+    """One scene and finding that several tests read."""
+    return {}
+
+
+@pytest.fixture
+def ringed(kept, block, look):
+    if not kept:
+        b = block()
+        kept["truth"] = b.ring(outer_mm=30.0, rim_mm=5.0)
+        kept["block"], kept["scene"] = b, b.scene()
+        kept["finding"] = halo(look, kept["scene"])
+    return kept
+
+
+def test_a_ring_with_a_ground_glass_core_is_a_reversed_halo_of_its_size(ringed, value):
+    found = ringed["finding"]
+    assert found.presence is Presence.PRESENT
+    assert value(found, "count") == 1.0
+    assert value(found, "possible_count") == 0.0
+    assert value(found, "best_outer_diameter_mm") == pytest.approx(30.0, abs=1.5)
+    assert value(found, "best_core_diameter_mm") == pytest.approx(20.0, abs=1.5)
+    assert value(found, "best_rim_mm") == pytest.approx(5.0, abs=1.5)
+    assert value(found, "best_coverage_deg") == 360.0
+    assert value(found, "best_sphere_share") == 1.0
+    assert value(found, "best_contrast_hu") == pytest.approx(620.0, abs=60.0)
+
+
+def test_every_number_of_the_ring_lies_in_its_interval(ringed):
+    spread = []
+    for m in ringed["finding"].measures:
+        if m.value is not None:
+            assert m.low <= m.value <= m.high, m.name
+            spread.append(m.high - m.low)
+    assert max(spread) > 0
+
+
+def test_the_mask_covers_rim_and_core_and_the_lesion_lies_at_the_ring(ringed):
+    scene, found = ringed["scene"], ringed["finding"]
+    truth = ringed["truth"][scene.box]
+    both = (found.mask & truth).sum()
+    assert 2 * both / (found.mask.sum() + truth.sum()) > 0.93
+    (lesion,) = found.lesions
+    middle = scene.geometry.to_patient((np.array(scene.geometry.shape) - 1) / 2)
+    assert np.linalg.norm(np.array(lesion.centre_mm) - middle) < 3.0
+    assert lesion.details["kind"] == "reversed halo"
+    assert lesion.details["rim_p10_mm"] <= lesion.details["rim_mm"] <= lesion.details["rim_p90_mm"]
+    assert lesion.volume_ml == pytest.approx(4 / 3 * np.pi * 15**3 / 1000, rel=0.1)
+
+
+def test_a_thicker_rim_is_measured_thicker(block, look, value):
+    rims = []
+    for rim_mm in (3.0, 5.0, 8.0):
+        b = block(side_mm=SMALL)
+        b.ring(outer_mm=34.0, rim_mm=rim_mm)
+        rims.append(value(halo(look, b.scene()), "best_rim_mm"))
+    assert rims == pytest.approx([3.0, 5.0, 8.0], abs=1.0)
+    assert rims[0] < rims[1] < rims[2]
+
+
+@pytest.mark.parametrize("turn", [(1, 2, 0), (2, 1, 0)])
+@pytest.mark.parametrize("flip", [(), (0, 2)])
+def test_turning_the_scene_leaves_the_numbers(block, look, value, turn, flip):
+    found = []
+    for turned in (False, True):
+        b = block(side_mm=(66.0, 66.0, 66.0))
+        b.ring((3.0, -3.0, 1.5), 30.0, 5.0)
+        if turned:
+            b.hu = np.ascontiguousarray(np.flip(b.hu.transpose(turn), flip))
+        found.append(halo(look, b.scene()))
+    for name in ("outer_diameter_mm", "core_diameter_mm", "rim_mm"):
+        here, there = (value(f, f"best_{name}") for f in found)
+        assert there == pytest.approx(here, abs=0.75), name
+    assert [value(f, "count") for f in found] == [1.0, 1.0]
+
+
+def wedge(kept_deg):
+    """A gap in the rim: what lies farther from the left than half of ``kept_deg`` in the axial plane."""
+    return lambda o: np.degrees(np.abs(np.arctan2(o[..., 1], o[..., 2]))) > kept_deg / 2
+
+
+@pytest.mark.parametrize("kept_deg", [90.0, 180.0])
+def test_a_broken_ring_is_not_a_reversed_halo(block, look, value, kept_deg):
+    b = block(side_mm=SMALL)
+    b.ring(gap=wedge(kept_deg))
+    found = halo(look, b.scene())
+    assert found.presence is Presence.ABSENT
+    assert value(found, "count") == value(found, "possible_count") == 0.0
+
+
+def test_a_crescent_of_two_thirds_is_at_most_possible(block, look, value):
+    b = block(side_mm=SMALL)
+    b.ring(gap=wedge(234.0))
+    found = halo(look, b.scene())
+    assert value(found, "count") == 0.0
+    assert found.presence is not Presence.PRESENT
+    assert value(found, "possible_count") or look_alikes(found, value)
+
+
+def test_a_ring_with_a_small_gap_is_still_one(block, look, value):
+    b = block(side_mm=SMALL)
+    b.ring(gap=wedge(320.0))
+    assert value(halo(look, b.scene()), "count") == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "ring"),
+    [
+        ("cavity", {"core_hu": -990.0}),
+        ("spared_lung", {"core_hu": -860.0}),
+        ("low_contrast", {"core_hu": -400.0, "rim_hu": -280.0, "rim_mm": 8.0}),
+        ("small_core", {"outer_mm": 20.0, "rim_mm": 7.0}),
+    ],
+)
+def test_a_ring_that_fails_one_test_is_counted_under_its_name(block, look, value, name, ring):
+    b = block(side_mm=SMALL)
+    b.ring(**ring)
+    found = halo(look, b.scene())
+    assert found.presence is Presence.ABSENT
+    assert value(found, "count") == 0.0
+    assert name in look_alikes(found, value)
+    assert not found.mask.any()
+
+
+def test_a_rim_that_is_pleura_all_around_is_told_by_that(block, look, value):
+    b = block()
+    b.ring(outer_mm=30.0, rim_mm=5.0)
+    distance = np.linalg.norm(b.at, axis=-1)
+    wall = (distance > 15.0) & (distance < 21.0)
+    b.lungs[wall], b.hu[wall] = 0, 40.0
+    found = halo(look, b.scene())
+    assert value(found, "count") == 0.0
+    assert look_alikes(found, value) == {"pleura_bounded"}
+
+
+def loop(b):
+    """A vessel of 4 mm radius bent to a ring of 24 mm."""
+    along = np.hypot(np.hypot(b.at[..., 1], b.at[..., 2]) - 12.0, b.at[..., 0])
+    b.vessels |= b.paint(along - 4.0, 40.0)
+
+
+def plates(b):
+    for z in (-12.0, 12.0):
+        b.box((z, 0.0, 0.0), (2.5, 30.0, 30.0), 20.0)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        pytest.param(lambda b: None, id="healthy lung"),
+        pytest.param(lambda b: b.ball((0, 0, 0), 14.0, 20.0), id="solid ball"),
+        pytest.param(lambda b: b.ball((0, 0, 0), 14.0, -550.0), id="ball of haze"),
+        pytest.param(lambda b: b.tube(0, (0, 0, 0), 4.0, 40.0), id="tube"),
+        pytest.param(loop, id="vessel loop"),
+        pytest.param(plates, id="two plates"),
+    ],
+)
+def test_what_has_no_rim_around_haze_is_no_reversed_halo(block, look, value, draw):
+    b = block()
+    draw(b)
+    found = halo(look, b.scene())
+    assert found.presence is Presence.ABSENT
+    assert value(found, "count") == value(found, "possible_count") == 0.0
+    assert value(found, "volume_ml") == 0.0
+    assert value(found, "best_rim_mm") is None
+
+
+def test_two_rings_are_two_lesions_and_neither_is_counted_twice(block, look, value):
+    b = block()
+    b.ring((-26.0, 0.0, -20.0), 26.0, 5.0)
+    b.ring((24.0, 5.0, 22.0), 34.0, 5.0)
+    found = halo(look, b.scene())
+    assert value(found, "count") == 2.0
+    assert {lesion.side for lesion in found.lesions} == {"right", "left"}
+    sizes = sorted(lesion.details["outer_diameter_mm"] for lesion in found.lesions)
+    assert sizes == pytest.approx([26.0, 34.0], abs=1.5)
+
+
+def test_a_clear_ring_scores_above_a_faint_one(block, look):
+    scores = []
+    for rim_hu in (-250.0, -100.0, 20.0):
+        b = block(side_mm=SMALL)
+        b.ring(core_hu=-480.0, rim_hu=rim_hu, rim_mm=6.0)
+        scores.append(halo(look, b.scene()).score)
+    assert scores[0] <= scores[1] <= scores[2] <= 1.0
+    assert scores[0] < scores[2]
+
+
+def test_thick_slices_cannot_show_it(block, look):
+    scene = block(side_mm=(60.0, 60.0, 60.0)).scene()
+    thick = dataclasses.replace(scene, acquisition=Acquisition(slice_thickness_mm=8.0))
+    found = halo(look, thick)
+    assert found.presence is Presence.NOT_ASSESSABLE
+    assert found.mask is None
+    assert "8 mm" in found.reason
+    assert all(m.value is None for m in found.measures)
