@@ -117,7 +117,7 @@ def _count(mask: BoolArray, scene: Scene) -> _Counts:
 
 
 def _patch_volumes(mask: BoolArray, scene: Scene, smallest_ml: float) -> Float64Array:
-    labels, n = components(mask)
+    labels, n = components(mask & (scene.lungs > 0))
     volumes = volume_ml_by_label(labels, n, scene.geometry)
     return volumes[volumes >= smallest_ml]
 
