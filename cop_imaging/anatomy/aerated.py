@@ -90,21 +90,6 @@ def bowel_gas(
         if small and (smooth[box][shell] > TISSUE_HU).mean() >= WALLED_SHARE:
             found[box] |= gas
     return found
-    for k in np.flatnonzero(volume_ml_by_label(labels, n, geometry) >= smallest_ml) + 1:
-        box = bounding_box(labels == k, geometry, 3 * GAS_WALL_MM)
-        local = geometry.crop(box)
-        core = labels[box] == k
-        distance = distance_to(core, local)
-        # The opened core has no corners: take the air near it that no wall cuts off.
-        pieces, _ = components((distance <= 2 * GAS_WALL_MM) & air[box], connectivity=6)
-        touched = np.unique(pieces[core])
-        gas = np.isin(pieces, touched[touched > 0])
-        # Past the blurred edge lies the wall or, for a bulla, lung; what is left of the gas does not count.
-        shell = (distance > 1.5 * GAS_WALL_MM) & (distance <= 2.5 * GAS_WALL_MM) & (smooth[box] > NOT_GAS_HU)
-        small = gas.sum() * geometry.voxel_ml < MOST_GAS_ML  # an emphysematous lung is walled as well
-        if small and (smooth[box][shell] > TISSUE_HU).mean() >= WALLED_SHARE:
-            found[box] |= gas
-    return found
 
 
 def _touching(core: BoolArray, space: BoolArray) -> BoolArray:
