@@ -17,7 +17,7 @@ from cop_imaging.core.geometry import Box, Geometry
 from cop_imaging.core.grid import bounding_box, dilated, resample, smoothed
 from cop_imaging.core.issue import Issue, Severity
 from cop_imaging.core.volume import CTVolume
-from cop_imaging.errors import SeriesError
+from cop_imaging.errors import SeriesError, UsageError
 
 __all__ = ["segment"]
 
@@ -43,14 +43,21 @@ def segment(volume: CTVolume, config: AnatomyConfig | None = None, *, lungs: UIn
     ------
     SeriesError
         ``coverage.no_lungs`` if there is too little aerated lung in view.
+    UsageError
+        If ``lungs`` has another shape or other labels.
     """
     config = config or AnatomyConfig()
     full = volume.geometry
+    if lungs is not None and (lungs.shape != full.shape or not np.isin(np.unique(lungs), (0, RIGHT, LEFT)).all()):
+        raise UsageError("a lung mask must have the volume's shape and hold 0, 1 (right lung) and 2 (left lung) only")
     work = full.resampled((config.work_spacing_mm,) * 3)
     coarse: Int16Array = resample(volume.hu, full, work, antialias=True)
     smooth = smoothed(coarse, work, SMOOTH_MM)
     body = find_body(coarse, work, config.body_hu)
     del coarse
+    if body.any():  # the air around the body costs time and holds nothing
+        box = bounding_box(body, work, CROP_MARGIN_MM)
+        work, smooth, body = work.crop(box), np.ascontiguousarray(smooth[box]), np.ascontiguousarray(body[box])
     air = (smooth < config.lung_hu) & body
     seed = trachea_seed(smooth, body, air, work, config.trachea_hu)
     airways = grow_airways(smooth, body, seed, work, config.airway_most_ml)
@@ -58,7 +65,7 @@ def segment(volume: CTVolume, config: AnatomyConfig | None = None, *, lungs: UIn
     if lungs is None:
         whole, labels = _find_lungs(volume, smooth, body, excluded, work, config)
     else:
-        labels = lungs.copy()
+        labels = lungs.astype(np.uint8)
         given: UInt8Array = resample(lungs, full, work, method="nearest")
         nothing = np.zeros(work.shape, dtype=bool)
         whole = WholeLungs(given, nothing, nothing)

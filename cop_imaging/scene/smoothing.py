@@ -75,7 +75,9 @@ def added_sigma_mm(
 def smooth(hu: Int16Array, geometry: Geometry, sigma_mm: float) -> Int16Array:
     """Gaussian blur of SD ``sigma_mm`` in all three directions, int16."""
     sigma = [sigma_mm / s for s in geometry.spacing_mm]
-    out: Int16Array = ndimage.gaussian_filter(hu, sigma, truncate=3.0, mode="nearest")
+    blurred = ndimage.gaussian_filter(hu, sigma, output=np.float32, truncate=3.0, mode="nearest")
+    # Filtering int16 in place would truncate after each axis and shift every density towards zero.
+    out: Int16Array = np.rint(blurred, out=blurred).astype(np.int16)
     return out
 
 

@@ -23,7 +23,7 @@ def density_between_vessels(
     ``without`` (bool on the scene's crop) and no partial-volume shell of these, so that none of them makes haze.
     """
     geometry = scene.geometry
-    coarse = resample(scene.hu, geometry, work, antialias=True, outside=-1024)
+    coarse = resample(scene.hu, geometry, work, antialias=True)
     inside = resample(scene.lungs > 0, geometry, work, method="nearest")
     source = ~inside
     for mask in (scene.vessels, scene.airways, without):

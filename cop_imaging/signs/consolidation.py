@@ -181,7 +181,7 @@ def consolidated(scene: Scene, low_hu: float, config: ConsolidationConfig) -> Bo
     """
     grid = scene.geometry.resampled(_coarser(scene.geometry.spacing_mm, config.grid_mm))
     inside = resample(scene.lungs, scene.geometry, grid, method="nearest") > 0
-    smooth = resample(scene.smooth_hu, scene.geometry, grid, outside=-1024)
+    smooth = resample(scene.smooth_hu, scene.geometry, grid)
     dense = closed((smooth > low_hu) & inside, grid, config.bronchogram_mm) & inside
     depth_mm = resample(scene.depth_mm, scene.geometry, grid)
     tubes = resample(scene.vessels, scene.geometry, grid, method="nearest")

@@ -29,7 +29,7 @@ def candidate_centres(scene: Scene, *, rim_hu: float, above_aerated_hu: float, l
     at least half of the rays from it meet dense lung within ``longest_mm``.
     """
     fine = scene.geometry.resampled((FINE_MM,) * 3)
-    smooth = resample(scene.smooth_hu, scene.geometry, fine, antialias=True, outside=-1024)
+    smooth = resample(scene.smooth_hu, scene.geometry, fine, antialias=True)
     lungs = resample(scene.lungs, scene.geometry, fine, method="nearest") > 0
     vessels = resample(scene.vessels, scene.geometry, fine, method="nearest")
     dense = keep_large((smooth > rim_hu) & lungs & ~vessels, fine, SMALLEST_RIM_ML)
