@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from cop_imaging.core.arrays import BoolArray, Float64Array
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import keep_large, resample, smoothed
+from cop_imaging.core.grid import distance_to, keep_large, resample, smoothed
 from cop_imaging.core.scene import Scene
 from cop_imaging.signs.rings import sphere_directions
 
@@ -20,6 +20,7 @@ ENCLOSED_SHARE = 0.5
 SMALLEST_RIM_ML = 0.5
 CORE_SIGMA_MM = 1.5
 MOST_CANDIDATES = 60
+STAND_OFF_MM = 2.0
 
 
 def candidate_centres(scene: Scene, *, rim_hu: float, above_aerated_hu: float, longest_mm: float) -> list[Float64Array]:
@@ -37,7 +38,8 @@ def candidate_centres(scene: Scene, *, rim_hu: float, above_aerated_hu: float, l
         return []
     local = smoothed(smooth, fine, CORE_SIGMA_MM)
     # A cavity's or spared lung's core is darker: keep it as a candidate, so that it is told apart by name.
-    hazy = lungs & (local < rim_hu) & ~dense
+    # From the rim's own edge half of all rays start in dense lung and tell nothing: stand off by a little.
+    hazy = lungs & (local < rim_hu) & (distance_to(dense, fine) > STAND_OFF_MM)
     coarse = fine.resampled((GRID_MM,) * 3)
     dense_coarse = resample(dense.astype(np.float32), fine, coarse) > 0.15
     hazy_coarse = resample(hazy, fine, coarse, method="nearest")

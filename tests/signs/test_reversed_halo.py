@@ -110,9 +110,9 @@ def test_a_broken_ring_is_not_a_reversed_halo(block, look, value, kept_deg):
     assert value(found, "count") == value(found, "possible_count") == 0.0
 
 
-def test_a_crescent_of_two_thirds_is_at_most_possible(block, look, value):
+def test_a_crescent_that_covers_little_more_than_half_of_the_sphere_is_at_most_possible(block, look, value):
     b = block(side_mm=SMALL)
-    b.ring(gap=wedge(234.0))
+    b.ring(gap=wedge(200.0))
     found = halo(look, b.scene())
     assert value(found, "count") == 0.0
     assert found.presence is not Presence.PRESENT
@@ -216,3 +216,9 @@ def test_thick_slices_cannot_show_it(block, look):
     assert found.mask is None
     assert "8 mm" in found.reason
     assert all(m.value is None for m in found.measures)
+
+
+def test_a_rim_over_three_quarters_of_the_sphere_is_a_reversed_halo(block, look, value):
+    b = block(side_mm=SMALL)
+    b.ring(gap=lambda offset: offset[..., 2] > 7.5)  # a cap of a quarter of the sphere is open
+    assert value(halo(look, b.scene()), "count") == 1.0
