@@ -1,4 +1,7 @@
-"""``python -m cop_imaging.training train|evaluate``: make the model, or measure it again."""
+"""``python -m cop_imaging.training evaluate|measure-healthy``: measure the model again, or what it stands on.
+
+Training itself is ``cop-imaging train``.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cop_imaging.errors import CopImagingError
-from cop_imaging.progress import Progress, Stage
-from cop_imaging.training.train import evaluate_model, train_model
+from cop_imaging.training.healthy import measure_healthy
+from cop_imaging.training.train import evaluate_model
 
 __all__ = ["main"]
 
@@ -19,17 +22,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one of the two commands; the exit code is that of the error, if there is one."""
     parser = argparse.ArgumentParser(prog="python -m cop_imaging.training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    train = commands.add_parser("train", help="train, evaluate and store a model")
-    train.add_argument("--out", type=Path, default=Path("models/op_likelihood"), help="folder of the model")
-    train.add_argument("--seed", type=int, default=7)
+    healthy = commands.add_parser("measure-healthy", help="replace the false volumes by what healthy chests show")
+    healthy.add_argument("--count", type=int, default=14, help="number of chests, at least 10 (about 20 s each)")
+    healthy.add_argument("--seed", type=int, default=100, help="seed of the first chest")
+    healthy.add_argument("--out", type=Path, help="folder of the knowledge tables (default: the checkout's)")
     again = commands.add_parser("evaluate", help="measure a stored model again and write the figures as JSON")
     again.add_argument("--model", type=Path, help="folder of the model (default: the one that travels along)")
     again.add_argument("--seed", type=int, help="other draws than those of the model card")
     given = parser.parse_args(arguments)
     try:
-        if given.command == "train":
-            folder = train_model(given.out, given.seed, progress=Progress(_tell))
-            sys.stdout.write(f"{folder}\n")
+        if given.command == "measure-healthy":
+            measure_healthy(given.count, given.seed, given.out, tell=_tell)
         else:
             sys.stdout.write(json.dumps(evaluate_model(given.model, seed=given.seed)[1], indent=1) + "\n")
     except CopImagingError as error:
@@ -38,9 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _tell(stage: Stage) -> None:
-    if stage.seconds is None:
-        sys.stderr.write(f"{stage.title}\n")
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 if __name__ == "__main__":

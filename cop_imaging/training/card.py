@@ -28,9 +28,9 @@ measures add to it. One temperature ({temperature:.2f}) divides all evidence. Se
 Cases drawn at feature level from the tables in `models/knowledge`: published rates of findings by disease, and
 estimates where nothing is published (most rows are estimates that may be wrong by a factor of two). **No patient data
 and no images.** Every network saw its own redraw of the tables from their Beta distributions. Findings depend on each
-other through latent severities; absent signs measure the false volumes of a healthy chest; other findings
-(reticulation, honeycombing, masses, atelectasis beside effusions) appear as the consolidation or ground glass that
-they would measure as; signs are missing at random.
+other through latent severities; absent signs get the false volumes that the program measures on healthy made chests
+(`false_volumes.csv` says on how many); other findings (reticulation, honeycombing, masses, atelectasis beside
+effusions) appear as the consolidation or ground glass that they would measure as; signs are missing at random.
 
 ## How well it does on such cases
 
@@ -42,7 +42,8 @@ does in patients.
 | --- | --- |
 {areas}
 
-The second row is the task; fibrotic disease and normal lungs are easily told apart from OP.
+The second row is the task; fibrotic disease and normal lungs are easily told apart from OP. It says that the tables
+were learned, not that patients are told apart: nothing here was validated on patients.
 
 | calibration of p(OP) | |
 | --- | --- |

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from torch import nn
@@ -10,7 +13,7 @@ from cop_imaging.classifier.encode import encode
 from cop_imaging.classifier.schema import ModelSchema
 from cop_imaging.core.arrays import BoolArray, Float64Array, Int32Array
 
-__all__ = ["HIDDEN", "Network", "exported", "prepare_torch", "train_network"]
+__all__ = ["HIDDEN", "Network", "exported", "reproducible_torch", "train_network"]
 
 HIDDEN = 32
 BATCH = 1024
@@ -47,12 +50,20 @@ class Network(nn.Module):
         return out
 
 
-def prepare_torch() -> None:
-    """The same numbers on every run: one thread, deterministic algorithms only."""
+@contextmanager
+def reproducible_torch() -> Iterator[None]:
+    """The same numbers on every run: one thread, deterministic algorithms only; the settings come back afterwards."""
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict)
 
 
+@reproducible_torch()
 def train_network(
     schema: ModelSchema,
     values: Float64Array,
@@ -68,7 +79,6 @@ def train_network(
     ``class_prior`` (classes,) is the mixture that the cases were drawn from: the network learns what the measures add
     to it.
     """
-    prepare_torch()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.integers(2**31)))
         network = Network(schema)
