@@ -99,7 +99,7 @@ def test_absent_is_not_zero_but_what_a_healthy_chest_measures(knowledge, cohort)
     # Measurement noise widens the drawn volumes a little.
     assert (median, high) == pytest.approx(knowledge.false_volumes["ground_glass"][1:], rel=0.35)
     assert 0 < low < median / 2
-    assert (volume > 0).mean() > 0.95
+    assert (volume > 0).mean() > 0.9
 
 
 def test_quantiles_are_kept_by_both_ways_of_drawing():
