@@ -139,6 +139,8 @@ def _side_markers(lung: BoolArray, middle_x: float, geometry: Geometry) -> UInt8
             break
         sizes = np.bincount(labels.ravel(), minlength=n + 1)[1:]
         large = np.flatnonzero(sizes >= PART_SHARE * sizes.sum()) + 1
+        if large.size == 0:  # only small islands are aerated: the midline decides
+            break
         columns = np.stack([np.bincount(np.nonzero(labels == k)[2], minlength=lung.shape[2]) for k in large])
         centre = columns @ x / columns.sum(axis=1)
         # Joined lungs: one large piece with a fair share on both sides of the midline.

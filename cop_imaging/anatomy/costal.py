@@ -124,7 +124,9 @@ def costal_dents(
     dent &= expected - view.lung_mm > gap_mm
     # Narrow dents are filled by the closing of the lung itself; what is left of them here are seams of muscle.
     half_z, half_a = _window(NARROW_MM / 2, view, touching, geometry)
-    dent = ndimage.binary_opening(dent, np.ones((2 * half_z + 1, 2 * half_a + 1), dtype=bool))
+    around = np.pad(dent, ((0, 0), (4 * half_a, 4 * half_a)), mode="wrap")
+    opened = ndimage.binary_opening(around, np.ones((2 * half_z + 1, 2 * half_a + 1), dtype=bool))
+    dent = opened[:, 4 * half_a : -4 * half_a]
     return _space(dent, inner, np.minimum(view.rib_mm - usual, expected + gap_mm), view, shape, geometry)
 
 

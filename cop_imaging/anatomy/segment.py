@@ -69,9 +69,9 @@ def segment(volume: CTVolume, config: AnatomyConfig | None = None, *, lungs: UIn
         given: UInt8Array = resample(lungs, full, work, method="nearest")
         nothing = np.zeros(work.shape, dtype=bool)
         whole = WholeLungs(given, nothing, nothing)
-    if not labels.any():
+    if not labels.any() or not whole.lungs.any():
         raise SeriesError(
-            "the lung mask that was handed in is empty: label right lung 1 and left lung 2", code="coverage.no_lungs"
+            "the lung mask is empty or holds too little: label right lung 1 and left lung 2", code="coverage.no_lungs"
         )
     grid, vessels = _vessels(smooth, whole, labels, work, full, config)
     uncertain = to_full_grid(whole.uncertain, work, full) & (labels == 0)
@@ -186,7 +186,9 @@ def _issues(doubt: Doubt, trachea_found: bool, config: AnatomyConfig) -> list[Is
             )
         )
     ratio = doubt.right_to_left
-    if not doubt.given and (ratio is None or not config.trusted_ratio_low <= ratio <= config.trusted_ratio_high):
+    one_sided = not ratio  # also of a mask that was handed in: one label for both lungs spoils every side and depth
+    beyond = ratio is not None and not config.trusted_ratio_low <= ratio <= config.trusted_ratio_high
+    if one_sided or (beyond and not doubt.given):
         seen = "no left lung" if ratio is None else f"right over left lung volume is {ratio:.2f}"
         issues.append(
             Issue(

@@ -56,7 +56,8 @@ def added_sigma_mm(
     """
     own = KERNEL_FWHM_MM.get(kernel_class or "medium", KERNEL_FWHM_MM["medium"])
     sigma = float(np.sqrt(max(common_psf_mm**2 - own**2, 0.0))) / FWHM_PER_SIGMA
-    picked = np.unique(np.linspace(2, hu.shape[0] - 3, SAMPLE_SLICES).astype(int))
+    last = hu.shape[0] - 1
+    picked = np.unique(np.linspace(min(2, last), max(last - 2, 0), SAMPLE_SLICES).astype(int))
     tissue = np.stack(
         [
             body[z] & (lungs[z] == 0) & (np.abs(ndimage.uniform_filter(hu[z].astype(np.float32), WINDOW) - 50.0) < 60.0)

@@ -273,6 +273,8 @@ def dependent_haze(found: BoolArray, strip: UInt8Array, config: GroundGlassConfi
     dependent[0] = False
     haze: BoolArray = dependent[labels]
     sides = np.bincount(strip[haze], minlength=3)[1:3]
-    if sides.min() < config.dependent_symmetry * max(int(sides.max()), 1):
+    # With one lung in the strip (decubitus, a one-sided mask) there is nothing to be symmetric with.
+    both = (np.bincount(strip.ravel(), minlength=3)[1:3] > 0).all()
+    if both and sides.min() < config.dependent_symmetry * max(int(sides.max()), 1):
         return np.zeros_like(found)
     return haze

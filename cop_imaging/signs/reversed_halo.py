@@ -222,11 +222,17 @@ class ReversedHalo:
         rings = _distinct([measure_ring(scene, p, c.rim_hu, c) for p in centred], np.array(scene.geometry.spacing_mm))
         named = [r for r in rings if r.verdict in ("halo", "crescent")]
         labels: Int32Array = np.zeros(scene.lungs.shape, dtype=np.int32)
-        for k, ring in enumerate(named, start=1):
+        kept: list[Halo] = []
+        for ring in named:
             star = star_mask(
                 scene.geometry.shape, scene.geometry, ring.centre, sphere_directions(SPHERE_RAYS), ring.radius_by_ray_mm
             )
-            labels[star & (scene.lungs > 0) & (labels == 0)] = k
+            mine = star & (scene.lungs > 0) & (labels == 0)
+            if mine.any():  # a ring that lies wholly inside a clearer one is that ring
+                kept.append(ring)
+                labels[mine] = len(kept)
+        rings = [r for r in rings if r not in named or r in kept]
+        named = kept
         mask = labels > 0
         score = max((r.score for r in named), default=0.0)
         lesions = tuple(

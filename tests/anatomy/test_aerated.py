@@ -90,3 +90,15 @@ def test_one_lung_alone_keeps_its_side():
     hu[:, :, 44:] = 40.0
     lung, smooth = lung_of(hu)
     assert set(np.unique(right_and_left(lung, smooth, 44.0, GRID))) == {0, RIGHT}
+
+
+def test_lung_that_is_only_small_islands_is_split_at_the_midline():
+    geometry = Geometry((40, 40, 80), (1.5, 1.5, 1.5))
+    lung = np.zeros(geometry.shape, dtype=bool)
+    for z in range(2, 38, 8):
+        for x in range(4, 76, 8):
+            lung[z : z + 4, 18:22, x : x + 4] = True
+    smooth = np.where(lung, -850.0, 20.0).astype(np.float32)
+    labels = right_and_left(lung, smooth, 40.0, geometry)
+    assert set(np.unique(labels[lung])) == {1, 2}
+    assert (labels[:, :, :36][lung[:, :, :36]] == 1).all()

@@ -198,7 +198,7 @@ def test_a_mask_that_is_handed_in_is_taken_as_it_is(healthy, quick):
 def test_an_empty_mask_that_is_handed_in_is_refused(healthy, quick):
     slab = (slice(60, 80), slice(None), slice(None))
     volume = CTVolume(healthy.volume.hu[slab].copy(), healthy.volume.geometry.crop(slab))
-    with pytest.raises(SeriesError, match="handed in is empty") as caught:
+    with pytest.raises(SeriesError, match="lung mask is empty") as caught:
         segment(volume, quick, lungs=np.zeros(volume.hu.shape, dtype=np.uint8))
     assert caught.value.code == "coverage.no_lungs"
 
