@@ -5,6 +5,7 @@ from cop_imaging.core.finding import Feature, Finding, Lesion, Measure, Presence
 from cop_imaging.core.geometry import Geometry, StoredOrder
 from cop_imaging.core.issue import Issue, Severity, Status, status_of
 from cop_imaging.core.likelihood import Contribution, DiseaseProbability, Likelihood, Probability
+from cop_imaging.core.quality import ScanQuality
 from cop_imaging.core.report import AnatomySummary, FindingSummary, Provenance, Report
 from cop_imaging.core.scene import ZONES, Scene
 from cop_imaging.core.vector import FeatureSchema, FeatureVector
@@ -36,6 +37,7 @@ __all__ = [
     "Probability",
     "Provenance",
     "Report",
+    "ScanQuality",
     "Scene",
     "Severity",
     "Sign",

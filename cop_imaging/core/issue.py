@@ -38,6 +38,8 @@ class Issue(BaseModel):
     """One sentence: what was found, where, and what was done."""
     affects: tuple[str, ...] = ()
     """Names of the signs (or ``lungs``, ``likelihood``) that can be trusted less."""
+    spoils: tuple[str, ...] = ()
+    """Names of the signs that cannot be trusted at all: they become not assessable."""
     measured: float | None = None
     limit: float | None = None
 
