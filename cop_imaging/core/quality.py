@@ -24,6 +24,10 @@ class ScanQuality(BaseModel):
     """Commonest density of aerated lung; above -750 the scan was made in expiration."""
     noise_hu: float | None = None
     """Standard deviation of homogeneous tissue or air, in HU."""
+    noise_smoothed_hu: float | None = None
+    """What is left of the noise after smoothing in the plane to the point spread that all signs share."""
+    noise_per_mm: float | None = None
+    """Mean frequency of the noise, 1/mm: about 0.3 for soft kernels, 0.6 for sharp ones."""
     noise_correlation: float | None = None
     """Correlation of the noise of neighbouring pixels: high for soft kernels, near or below 0 for sharp ones."""
     kernel_class: str | None = None

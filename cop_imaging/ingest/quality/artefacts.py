@@ -1,0 +1,82 @@
+"""Arms beside the chest and metal: what draws streaks through a scan."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cop_imaging.core.grid import distance_to
+from cop_imaging.core.issue import Issue, Severity
+from cop_imaging.core.volume import CTVolume
+from cop_imaging.ingest.quality.coarse import CoarseView
+from cop_imaging.ingest.quality.config import QualityConfig
+
+__all__ = ["arm_issues", "arms_down", "metal", "metal_issues"]
+
+BONE_HU = 200.0
+BESIDE_MM = 45.0
+"""Bone farther than this beside the lungs is no rib: humerus, elbow or forearm."""
+ARM_SHARE = 0.4
+NEAR_LUNG_MM = 30.0
+
+
+def arms_down(view: CoarseView) -> bool | None:
+    """Whether bone lies beside the chest along the lower half of the lungs; None when the field ends there."""
+    first, last = view.lung_slices
+    columns = np.flatnonzero(view.lungs.any(axis=(0, 1)))
+    if last - first < 4 or columns.size == 0:
+        return None
+    beside = round(BESIDE_MM / view.geometry.spacing_mm[2])
+    half = slice(first, first + (last - first) // 2)
+    bone = view.hu[half] > BONE_HU
+    sides = []
+    for part in (bone[:, :, : max(columns[0] - beside, 0)], bone[:, :, columns[-1] + 1 + beside :]):
+        sides.append(float((part.sum(axis=(1, 2)) >= 3).mean()) if part.shape[2] else 0.0)
+    return max(sides) > ARM_SHARE
+
+
+def arm_issues(found: bool | None) -> tuple[Issue, ...]:
+    """``quality.arms_down``."""
+    if not found:
+        return ()
+    return (
+        Issue(
+            code="quality.arms_down",
+            severity=Severity.INFO,
+            message="an arm lies beside the chest: streaks and more noise in the back of the lungs",
+            affects=("ground_glass",),
+        ),
+    )
+
+
+def metal(volume: CTVolume, view: CoarseView, config: QualityConfig) -> tuple[float, float | None]:
+    """Volume of metal in mL inside the body, and its distance from the lungs in mm (None without metal or lungs)."""
+    nz, ny, nx = view.steps
+    count = np.zeros(view.hu.shape, dtype=np.int32)
+    for k in range(view.hu.shape[0]):
+        plane = volume.hu[min(k * nz + nz // 2, volume.hu.shape[0] - 1)]
+        y, x = np.nonzero(plane >= config.metal_hu)
+        inside = (y // ny < count.shape[1]) & (x // nx < count.shape[2])
+        np.add.at(count[k], (y[inside] // ny, x[inside] // nx), 1)
+    count[~view.body] = 0
+    volume_ml = float(count.sum()) * volume.geometry.voxel_ml * nz
+    if not volume_ml or not view.lungs.any():
+        return volume_ml, None
+    return volume_ml, float(distance_to(view.lungs, view.geometry)[count > 0].min())
+
+
+def metal_issues(volume_ml: float, away_mm: float | None, config: QualityConfig) -> tuple[Issue, ...]:
+    """``quality.metal``, which affects the signs when it is large and beside the lungs."""
+    if volume_ml <= config.metal_ml:
+        return ()
+    near = away_mm is not None and away_mm <= NEAR_LUNG_MM
+    where = "" if away_mm is None else f", {away_mm:.0f} mm from the lungs"
+    return (
+        Issue(
+            code="quality.metal",
+            severity=Severity.WARNING if near else Severity.INFO,
+            message=f"{volume_ml:.1f} mL of metal or undiluted contrast medium{where}: streaks",
+            affects=("ground_glass", "consolidation") if near else (),
+            measured=volume_ml,
+            limit=config.metal_ml,
+        ),
+    )
