@@ -1,71 +1,72 @@
-"""Whether slices lie on a regular grid, and which are missing if they do not."""
+"""Whether slices lie on a regular grid, and which places of it are empty."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 
 from cop_imaging.core.arrays import AnyArray, Float64Array
 from cop_imaging.errors import SeriesError
-from cop_imaging.ingest.config import IngestConfig
+from cop_imaging.ingest.geometry_config import GeometryConfig
 from cop_imaging.ingest.planes import Placed
 
-__all__ = ["check_spacing"]
+__all__ = ["fitted_line", "grid_places"]
 
-DECIMAL_MM, ROUNDED_MM = 0.1, 0.06
-"""Some scanners write positions to one decimal; then a slice may lie half of it, and a little for the fitted grid, from
-its place."""
+DECIMAL_MM = 0.1
+"""Some scanners write positions to one decimal."""
+MOST_EMPTY = 1 / 3
+"""Share of empty places above which a grid is no longer what the slices lie on."""
 
 
-def check_spacing(placed: Sequence[Placed], along: Float64Array, config: IngestConfig) -> None:
-    """Hold ``along``, the ascending positions of ``placed`` along the normal in mm, against a regular grid.
+def grid_places(placed: Placed, config: GeometryConfig) -> AnyArray:
+    """Place of each slice on the regular grid that fits best, from 0; a number that is left out is a missing slice.
+
+    Parameters
+    ----------
+    placed : Placed
+        At least two slices, at distinct positions.
 
     Raises
     ------
     SeriesError
-        ``slices.missing`` if single slices of a regular grid are absent, else ``slices.uneven_spacing``.
+        ``slices.uneven_spacing`` if there is no such grid.
     """
+    along = placed.along_mm
     steps = np.diff(along)
-    z = np.array([p.z_mm for p in placed])
-    decimal = bool(np.abs(z / DECIMAL_MM - np.round(z / DECIMAL_MM)).max() < 1e-4)
     typical = float(np.median(steps))
-    limit = max(config.uneven_percent / 100.0 * typical, ROUNDED_MM if decimal else 0.0)
-    worst = _off_grid(along, np.arange(len(along)))
+    limit = max(config.uneven_percent / 100.0 * typical, _rounding_mm(placed, config))
     # Where most slices are gone the smallest distance is the true one.
     for base in (typical, float(steps.min())):
-        counts = np.round(steps / base).astype(int)
-        index = np.concatenate([[0], np.cumsum(counts)])
-        off = _off_grid(along, index)
-        if counts.min() >= 1 and off <= limit:
-            if counts.max() == 1:
-                return
-            if index[-1] + 1 <= 1.5 * len(along):
-                raise _missing(placed, counts)
+        counts = np.rint(steps / base).astype(np.int64)
+        places = np.concatenate([[0], np.cumsum(counts)])
+        full = len(along) >= (1.0 - MOST_EMPTY) * (places[-1] + 1)
+        if counts.min() >= 1 and full and _off_grid(along, places) <= limit:
+            return places
+    worst = _off_grid(along, np.arange(len(along)))
     at = int(np.abs(steps - typical).argmax())
+    low, high = sorted(placed.positions_mm[at : at + 2, 2])
     raise SeriesError(
         f"the slices are unevenly spaced: {steps.min():.2f} to {steps.max():.2f} mm, {worst:.2f} mm off a regular "
-        f"grid (limit {limit:.3f} mm), worst between z = {z[at]:.1f} and {z[at + 1]:.1f} mm; an evenly spaced series "
+        f"grid (limit {limit:.3f} mm), worst between z = {low:.1f} and {high:.1f} mm; an evenly spaced series "
         "is needed",
         code="slices.uneven_spacing",
     )
 
 
-def _off_grid(along: Float64Array, index: AnyArray) -> float:
+def fitted_line(at: AnyArray, values: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Slopes (k,) and residuals (n, k) of the lines through ``values`` (n, k) at ``at`` (n,), by least squares."""
+    centred = at - at.mean()
+    shifted = values - values.mean(axis=0)
+    slope: Float64Array = centred @ shifted / float(centred @ centred)
+    return slope, shifted - centred[:, None] * slope
+
+
+def _off_grid(along: Float64Array, places: AnyArray) -> float:
     """Largest distance of a slice from the regular grid that fits best, in mm."""
-    if index[-1] == 0:
-        return float("inf")
-    slope, start = np.polyfit(index, along, 1)
-    return float(np.abs(along - (slope * index + start)).max())
+    _, off = fitted_line(places.astype(np.float64), along[:, None])
+    return float(np.abs(off).max())
 
 
-def _missing(placed: Sequence[Placed], counts: AnyArray) -> SeriesError:
-    places = [
-        low.z_mm + (high.z_mm - low.z_mm) * part / count
-        for low, high, count in zip(placed[:-1], placed[1:], counts, strict=True)
-        for part in range(1, int(count))
-    ]
-    shown = ", ".join(f"{z:.1f}" for z in sorted(places)[:6]) + (", ..." if len(places) > 6 else "")
-    return SeriesError(
-        f"{len(places)} slices are missing, at z = {shown} mm; send the whole series again", code="slices.missing"
-    )
+def _rounding_mm(placed: Placed, config: GeometryConfig) -> float:
+    """How far a slice may lie from its place because coordinates were written to one decimal."""
+    coarse = np.abs(placed.positions_mm / DECIMAL_MM - np.rint(placed.positions_mm / DECIMAL_MM)).max(axis=0) < 1e-4
+    return config.rounded_mm * float(np.abs(placed.plane.normal) @ coarse)

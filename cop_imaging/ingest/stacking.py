@@ -1,23 +1,28 @@
-"""One regular stack out of ordered slices, with remarks on gaps and thickness."""
+"""One regular stack out of slices of one plane, or why they are none; with remarks on tilt, gaps and thickness."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from cop_imaging.core.arrays import Float64Array
+from cop_imaging.core.arrays import AnyArray
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.issue import Issue, Severity
 from cop_imaging.errors import SeriesError
 from cop_imaging.ingest.acquisition import thickness_mm
-from cop_imaging.ingest.config import IngestConfig
-from cop_imaging.ingest.headers import SliceRecord
+from cop_imaging.ingest.geometry_config import GeometryConfig
 from cop_imaging.ingest.planes import Placed
-from cop_imaging.ingest.spacing import check_spacing
+from cop_imaging.ingest.records import SliceRecord
+from cop_imaging.ingest.spacing import fitted_line, grid_places
+from cop_imaging.ingest.tilt import Shear, straight_grid
 
 __all__ = ["Stack", "regular_stack"]
+
+NAMED_PLACES = 6
+"""Positions that a message names before it goes on with dots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,100 +30,253 @@ class Stack:
     """A regular stack in stored order: ascending along the normal."""
 
     slices: tuple[SliceRecord, ...]
+    """The slices that exist, fewer than the array has where one is bridged."""
     geometry: Geometry
-    """Of the array [slice, row, column]."""
+    """Of the array [slice, row, column] as it is decoded, bridged slices included, and before it is straightened."""
     step_mm: float
+    """Along the normal."""
+    shear_mm: Shear | None = None
+    """Offset (along the row axis, along the column axis) of each slice of a tilted gantry from the one before it, in
+    mm along ``geometry.direction[1:]``; None when the slices stand above each other."""
+    bridged: tuple[int, ...] = ()
+    """Indices along the array that have no slice of their own."""
     issues: tuple[Issue, ...] = ()
 
 
-def regular_stack(placed: Sequence[Placed], config: IngestConfig) -> Stack:
-    """The stack that slices at distinct ascending positions form, with remarks on gaps and thickness.
+class Lean(NamedTuple):
+    """How a stack leans."""
+
+    shear_mm: Shear
+    """In-plane offset for each mm along the normal; see ``Stack.shear_mm`` for the axes."""
+    tilt_deg: float
+
+
+def regular_stack(placed: Placed, config: GeometryConfig) -> Stack:
+    """The stack that slices of one plane form.
 
     Raises
     ------
     SeriesError
-        ``slices.single``, ``geometry.tilt``, ``geometry.inconsistent`` (slices lie side by side),
-        ``slices.missing``, ``slices.uneven_spacing`` or ``slices.too_few``.
+        ``geometry.not_axial``, ``slices.single``, ``slices.too_few``, ``slices.conflicting`` (several images at one
+        position), ``geometry.inconsistent`` (slices lie side by side), ``geometry.tilt``, ``slices.uneven_spacing``,
+        ``slices.missing`` or ``source.too_large``.
     """
-    if len(placed) < 2:
-        raise SeriesError(
-            "the series has a single slice; a volume needs the whole stack of slices", code="slices.single"
-        )
-    _check_line(placed, config)
-    along = np.array([p.along_mm for p in placed])
-    thickness = thickness_mm([p.record for p in placed])
-    _check_count(along, thickness, config)
-    check_spacing(placed, along, config)
-    step = float(along[-1] - along[0]) / (len(placed) - 1)
-    plane = placed[0].plane
+    _check_axial(placed, config)
+    along, thickness = placed.along_mm, thickness_mm(placed.records)
+    if len(along) < min(config.fewest_slices, config.fewest_slices_with_gaps):
+        raise _too_few(along, thickness, config)
+    _check_distinct(placed, config)
+    lean = _lean(placed, config)
+    places = grid_places(placed, config)
+    count = int(places[-1]) + 1
+    step = float(along[-1] - along[0]) / (count - 1)
+    _check_extent(along, step, thickness, config)
+    empty = tuple(int(n) for n in np.setdiff1d(np.arange(count), places))
+    remarks = _missing(placed, places, empty, step, config)
     geometry = Geometry(
-        shape=(len(placed), *plane.shape),
-        spacing_mm=(step, *plane.spacing_mm),
-        origin_mm=plane.position_mm,
-        direction=(plane.normal, plane.column, plane.row),
+        shape=(count, *placed.plane.shape),
+        spacing_mm=(step, *placed.plane.spacing_mm),
+        origin_mm=_position(placed.records[0]),
+        direction=(placed.plane.normal, placed.plane.column, placed.plane.row),
     )
-    issues = (*_gaps(step, thickness, config), *_thick(step, thickness, config))
-    return Stack(tuple(p.record for p in placed), geometry, step, issues)
-
-
-def _check_line(placed: Sequence[Placed], config: IngestConfig) -> None:
-    """Positions must advance along the normal, on one straight line."""
-    positions = np.array([p.plane.position_mm for p in placed])
-    normal = np.array(placed[0].plane.normal)
-    run = positions[-1] - positions[0]
-    sideways = float(np.linalg.norm(run - (run @ normal) * normal))
-    tilt = float(np.degrees(np.arctan2(sideways, run @ normal)))
-    if tilt > config.tilt_deg:
-        raise SeriesError(
-            f"the gantry was tilted: slices are stacked {tilt:.1f} degrees off their normal, at most "
-            f"{config.tilt_deg:g} are allowed; a scan without tilt is needed",
-            code="geometry.tilt",
-        )
-    share = (positions - positions[0]) @ run / float(run @ run)
-    drift = np.linalg.norm(positions - positions[0] - share[:, None] * run, axis=1)
-    # Along the line uneven distances are judged elsewhere: here only the sideways part is left.
-    worst = int(drift.argmax())
-    limit = config.drift_pixels * max(placed[0].plane.spacing_mm)
-    if drift[worst] > limit:
-        raise SeriesError(
-            f"the slice at z = {placed[worst].z_mm:.1f} mm lies {drift[worst]:.1f} mm beside the others; "
-            "one stack with one centre is needed",
-            code="geometry.inconsistent",
-        )
-
-
-def _check_count(along: Float64Array, thickness: float | None, config: IngestConfig) -> None:
-    step = float(np.median(np.diff(along)))
-    extent = float(along[-1] - along[0]) + (thickness or step)
-    fewest, shortest = config.fewest_slices, config.shortest_mm
-    if thickness is not None and step > config.gap_ratio * thickness:
-        fewest, shortest = config.fewest_slices_with_gaps, config.shortest_with_gaps_mm
-    if len(along) < fewest or extent < shortest:
-        raise SeriesError(
-            f"the series has {len(along)} slices over {extent:.0f} mm; a chest needs at least {fewest} over "
-            f"{shortest:g} mm",
-            code="slices.too_few",
-        )
-
-
-def _gaps(step: float, thickness: float | None, config: IngestConfig) -> tuple[Issue, ...]:
-    if thickness is None or step <= config.gap_ratio * thickness:
-        return ()
-    wide = step > config.wide_gap_ratio * thickness and step > config.wide_gap_mm
-    message = f"Slices {thickness:g} mm thick lie {step:.2f} mm apart: lung between them was not seen."
-    return (
-        Issue(
-            code="slices.not_contiguous",
-            severity=Severity.ERROR if wide else Severity.WARNING,
-            message=message,
-            affects=("signs", "likelihood"),
-            measured=round(step / thickness, 3),
-            limit=config.wide_gap_ratio if wide else config.gap_ratio,
+    shear = _shear_mm(lean, geometry, config)
+    _check_size(straight_grid(geometry, shear) if shear else geometry, config)
+    return Stack(
+        slices=placed.records,
+        geometry=geometry,
+        step_mm=step,
+        shear_mm=shear,
+        bridged=empty,
+        issues=(
+            *remarks,
+            *_tilted(lean, shear, config),
+            *_gaps(step, thickness, config),
+            *_thick(step, thickness, config),
         ),
     )
 
 
-def _thick(step: float, thickness: float | None, config: IngestConfig) -> tuple[Issue, ...]:
+def _check_axial(placed: Placed, config: GeometryConfig) -> None:
+    angle = float(np.degrees(np.arccos(min(1.0, abs(placed.plane.normal[2])))))
+    if angle > config.axial_deg + 1e-6:
+        raise SeriesError(
+            f"the slices are not axial: their normal lies {angle:.0f} degrees from the body's long axis, at most "
+            f"{config.axial_deg:g} are allowed; the original axial slices are needed",
+            code="geometry.not_axial",
+        )
+
+
+def _check_distinct(placed: Placed, config: GeometryConfig) -> None:
+    doubled = np.flatnonzero(np.diff(placed.along_mm) < config.same_position_mm)
+    if doubled.size:
+        raise SeriesError(
+            f"{_several(len(doubled), 'slice lies', 'slices lie')} where there is another, different one, first at "
+            f"z = {placed.positions_mm[doubled[0], 2]:.1f} mm, and nothing in the headers tells the two apart; "
+            "one phase of the scan is needed",
+            code="slices.conflicting",
+        )
+
+
+def _lean(placed: Placed, config: GeometryConfig) -> Lean:
+    """The direction of the straight line on which the slices lie.
+
+    Raises
+    ------
+    SeriesError
+        ``geometry.inconsistent`` if there is no such line, ``geometry.tilt`` if it leans too far.
+    """
+    axes = np.array([placed.plane.column, placed.plane.row])
+    sideways = placed.positions_mm @ axes.T
+    along = placed.along_mm
+    slope, off = fitted_line(along, sideways)
+    drift = np.hypot(*off.T)
+    if drift.max() > config.drift_pixels * max(placed.plane.spacing_mm):
+        # One slice aside draws the line towards itself: the distance is told from the line through the others.
+        worst = int(drift.argmax())
+        rest = np.arange(len(along)) != worst
+        slope, _ = fitted_line(along[rest], sideways[rest])
+        aside = sideways[worst] - sideways[rest].mean(axis=0) - (along[worst] - along[rest].mean()) * slope
+        raise SeriesError(
+            f"the slice at z = {placed.positions_mm[worst, 2]:.1f} mm lies {np.hypot(*aside):.1f} mm beside the "
+            "others; one stack with one centre is needed",
+            code="geometry.inconsistent",
+        )
+    tilt = float(np.degrees(np.arctan(np.hypot(*slope))))
+    if tilt > config.largest_tilt_deg + 1e-6:
+        raise SeriesError(
+            f"the gantry was tilted: slices are stacked {tilt:.1f} degrees off their normal, at most "
+            f"{config.largest_tilt_deg:g} can be straightened; a scan without tilt is needed",
+            code="geometry.tilt",
+        )
+    return Lean((float(slope[0]), float(slope[1])), tilt)
+
+
+def _shear_mm(lean: Lean, geometry: Geometry, config: GeometryConfig) -> Shear | None:
+    """Offset from slice to slice; along an axis on which the whole stack drifts less than a line may, there is none."""
+    if lean.tilt_deg <= config.tilt_deg:
+        return None
+    step, *pixels = geometry.spacing_mm
+    drifts = [slope * step for slope in lean.shear_mm]
+    rows, columns = (
+        drift if abs(drift) * (geometry.shape[0] - 1) > config.drift_pixels * pixel else 0.0
+        for drift, pixel in zip(drifts, pixels, strict=True)
+    )
+    return (rows, columns) if rows or columns else None
+
+
+def _check_extent(along: AnyArray, step: float, thickness: float | None, config: GeometryConfig) -> None:
+    if step > config.widest_step_mm * (1.0 + config.uneven_percent / 100.0):
+        raise SeriesError(
+            f"the slices lie {step:.1f} mm apart, at most {config.widest_step_mm:g} are allowed: the lungs between "
+            "them were hardly seen",
+            code="slices.too_few",
+        )
+    gaps = thickness is not None and step > config.gap_ratio * thickness
+    fewest = config.fewest_slices_with_gaps if gaps else config.fewest_slices
+    shortest = config.shortest_with_gaps_mm if gaps else config.shortest_mm
+    if len(along) < fewest or _extent_mm(along, thickness) < shortest:
+        raise _too_few(along, thickness, config, fewest, shortest)
+
+
+def _too_few(
+    along: AnyArray,
+    thickness: float | None,
+    config: GeometryConfig,
+    fewest: int | None = None,
+    shortest: float | None = None,
+) -> SeriesError:
+    if len(along) < 2:
+        return SeriesError(
+            "the series has a single slice; a volume needs the whole stack of slices", code="slices.single"
+        )
+    return SeriesError(
+        f"the series has {len(along)} slices over {_extent_mm(along, thickness):.0f} mm; a chest needs at least "
+        f"{fewest or config.fewest_slices} over {shortest or config.shortest_mm:g} mm",
+        code="slices.too_few",
+    )
+
+
+def _extent_mm(along: AnyArray, thickness: float | None) -> float:
+    return float(along[-1] - along[0]) + (thickness or float(np.median(np.diff(along))))
+
+
+def _missing(
+    placed: Placed, places: AnyArray, empty: Sequence[int], step: float, config: GeometryConfig
+) -> tuple[Issue, ...]:
+    """The remark on a slice that will be bridged.
+
+    Raises
+    ------
+    SeriesError
+        ``slices.missing`` if slices are missing and may not be bridged.
+    """
+    if not empty:
+        return ()
+    z = sorted(np.interp(empty, places, placed.positions_mm[:, 2]))
+    shown = ", ".join(f"{at:.1f}" for at in z[:NAMED_PLACES]) + (", ..." if len(z) > NAMED_PLACES else "")
+    what = f"{_several(len(empty), 'slice is', 'slices are')} missing, at z = {shown} mm"
+    if len(empty) > config.bridge_slices or step > config.bridge_step_mm:
+        raise SeriesError(f"{what}; send the whole series again", code="slices.missing")
+    return (
+        Issue(
+            code="slices.missing",
+            severity=Severity.WARNING,
+            message=f"{what[0].upper()}{what[1:]}: it was filled with the mean of its neighbours.",
+            affects=("signs", "likelihood"),
+            measured=float(len(empty)),
+            limit=0.0,
+        ),
+    )
+
+
+def _check_size(grid: Geometry, config: GeometryConfig) -> None:
+    slices, rows, columns = grid.shape
+    if slices * rows * columns > config.largest_megavoxels * 1e6:
+        raise SeriesError(
+            f"{slices} slices of {rows} x {columns} pixels are {slices * rows * columns / 1e6:.0f} million voxels, at "
+            f"most {config.largest_megavoxels:g} million are read; a smaller matrix or fewer slices are needed",
+            code="source.too_large",
+        )
+
+
+def _tilted(lean: Lean, shear: Shear | None, config: GeometryConfig) -> tuple[Issue, ...]:
+    if shear is None:
+        return ()
+    message = (
+        f"The gantry was tilted: slices are stacked {lean.tilt_deg:.1f} degrees off their normal; they were moved "
+        "within their planes until they stand above each other."
+    )
+    return (
+        Issue(
+            code="geometry.tilt",
+            severity=Severity.WARNING,
+            message=message,
+            measured=round(lean.tilt_deg, 2),
+            limit=config.tilt_deg,
+        ),
+    )
+
+
+def _gaps(step: float, thickness: float | None, config: GeometryConfig) -> tuple[Issue, ...]:
+    if thickness is None or step <= config.gap_ratio * thickness:
+        return ()
+    message = (
+        f"Slices {thickness:g} mm thick lie {step:.2f} mm apart: lung between them was not seen, so that only shares "
+        "of the slices' area are measured and no volumes."
+    )
+    return (
+        Issue(
+            code="slices.not_contiguous",
+            severity=Severity.WARNING,
+            message=message,
+            affects=("signs", "likelihood"),
+            measured=round(step / thickness, 3),
+            limit=config.gap_ratio,
+        ),
+    )
+
+
+def _thick(step: float, thickness: float | None, config: GeometryConfig) -> tuple[Issue, ...]:
     # Headers and positions are rounded: 3.0004 mm is 3 mm.
     effective = round(max(step, thickness or 0.0), 2)
     if effective <= config.thick_mm:
@@ -134,3 +292,11 @@ def _thick(step: float, thickness: float | None, config: IngestConfig) -> tuple[
             limit=config.thick_mm,
         ),
     )
+
+
+def _position(record: SliceRecord) -> tuple[float, float, float]:
+    return record.plane.position_mm if record.plane else (0.0, 0.0, 0.0)
+
+
+def _several(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
