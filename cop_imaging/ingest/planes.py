@@ -92,8 +92,8 @@ def same_plane(records: Sequence[SliceRecord], config: GeometryConfig) -> Sorted
     if strays > limit:
         sizes = ", ".join(str(len(g.records)) for g in groups[:8]) + (", ..." if len(groups) > 8 else "")
         raise SeriesError(
-            f"the series mixes slices of {len(groups)} orientations, matrices, pixel spacings or kernels ({sizes} "
-            "slices); split it into one folder for each stack",
+            f"the series mixes slices of {len(groups)} orientations, matrices, pixel spacings, kernels or frames of "
+            f"reference ({sizes} slices); split it into one folder for each stack",
             code="geometry.inconsistent",
         )
     return Sorted(tuple(whole), strays)

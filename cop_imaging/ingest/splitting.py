@@ -78,7 +78,7 @@ def _without_halves(groups: Sequence[Placed], config: GeometryConfig) -> tuple[l
     """Groups that are no part of a stack that was written in several matrices, and what is said of those that are."""
     halves: list[Part] = []
     left = list(groups)
-    for some in _together(groups):
+    for some in _together(groups, config):
         if all(any(g is one for one in left) for g in some) and _complete_each_other(some, config):
             left = [one for one in left if not any(g is one for g in some)]
             sizes = ", ".join(str(len(g.records)) for g in some)
@@ -91,15 +91,23 @@ def _without_halves(groups: Sequence[Placed], config: GeometryConfig) -> tuple[l
     return left, halves
 
 
-def _together(groups: Sequence[Placed]) -> Iterator[tuple[Placed, ...]]:
+def _together(groups: Sequence[Placed], config: GeometryConfig) -> Iterator[tuple[Placed, ...]]:
     """Sets of groups that may be one physical stack: all of one kernel and frame of reference, then each two."""
     families: dict[tuple[str, str], list[Placed]] = {}
     for group in groups:
         families.setdefault(group.kind, []).append(group)
     for family in families.values():
-        if len(family) > 2:
-            yield tuple(family)
-        yield from combinations(family, 2)
+        near = [g for g in family if _alike(g, family[0], config)]
+        if len(near) > 2:
+            yield tuple(near)
+        yield from (pair for pair in combinations(family, 2) if _alike(*pair, config))
+
+
+def _alike(one: Placed, other: Placed, config: GeometryConfig) -> bool:
+    """Whether two groups look at the body from one side, as parts of one stack do and prone and supine scans do not."""
+    cosine = np.cos(np.radians(config.axial_deg))
+    row, column = np.dot(one.plane.row, other.plane.row), np.dot(one.plane.column, other.plane.column)
+    return bool(row >= cosine and column >= cosine)
 
 
 def _complete_each_other(groups: Sequence[Placed], config: GeometryConfig) -> bool:

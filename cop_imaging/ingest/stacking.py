@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -16,8 +15,8 @@ from cop_imaging.ingest.acquisition import thickness_mm
 from cop_imaging.ingest.geometry_config import GeometryConfig
 from cop_imaging.ingest.planes import Placed
 from cop_imaging.ingest.records import SliceRecord
-from cop_imaging.ingest.spacing import fitted_line, grid_places
-from cop_imaging.ingest.tilt import Shear, straight_grid
+from cop_imaging.ingest.spacing import grid_places
+from cop_imaging.ingest.tilt import Lean, Shear, lean_of, shear_of, straight_grid
 
 __all__ = ["Stack", "regular_stack"]
 
@@ -43,14 +42,6 @@ class Stack:
     issues: tuple[Issue, ...] = ()
 
 
-class Lean(NamedTuple):
-    """How a stack leans."""
-
-    shear_mm: Shear
-    """In-plane offset for each mm along the normal; see ``Stack.shear_mm`` for the axes."""
-    tilt_deg: float
-
-
 def regular_stack(placed: Placed, config: GeometryConfig) -> Stack:
     """The stack that slices of one plane form.
 
@@ -66,7 +57,7 @@ def regular_stack(placed: Placed, config: GeometryConfig) -> Stack:
     if len(along) < min(config.fewest_slices, config.fewest_slices_with_gaps):
         raise _too_few(along, thickness, config)
     _check_distinct(placed, config)
-    lean = _lean(placed, config)
+    lean = lean_of(placed, config)
     places = grid_places(placed, config)
     count = int(places[-1]) + 1
     step = float(along[-1] - along[0]) / (count - 1)
@@ -79,7 +70,7 @@ def regular_stack(placed: Placed, config: GeometryConfig) -> Stack:
         origin_mm=_position(placed.records[0]),
         direction=(placed.plane.normal, placed.plane.column, placed.plane.row),
     )
-    shear = _shear_mm(lean, geometry, config)
+    shear = shear_of(lean, geometry, config)
     _check_size(straight_grid(geometry, shear) if shear else geometry, config)
     return Stack(
         slices=placed.records,
@@ -111,57 +102,10 @@ def _check_distinct(placed: Placed, config: GeometryConfig) -> None:
     if doubled.size:
         raise SeriesError(
             f"{_several(len(doubled), 'slice lies', 'slices lie')} where there is another, different one, first at "
-            f"z = {placed.positions_mm[doubled[0], 2]:.1f} mm, and nothing in the headers tells the two apart; "
+            f"z = {placed.positions_mm[doubled[0], 2]:.1f} mm, and no header element tells whole scans apart; "
             "one phase of the scan is needed",
             code="slices.conflicting",
         )
-
-
-def _lean(placed: Placed, config: GeometryConfig) -> Lean:
-    """The direction of the straight line on which the slices lie.
-
-    Raises
-    ------
-    SeriesError
-        ``geometry.inconsistent`` if there is no such line, ``geometry.tilt`` if it leans too far.
-    """
-    axes = np.array([placed.plane.column, placed.plane.row])
-    sideways = placed.positions_mm @ axes.T
-    along = placed.along_mm
-    slope, off = fitted_line(along, sideways)
-    drift = np.hypot(*off.T)
-    if drift.max() > config.drift_pixels * max(placed.plane.spacing_mm):
-        # One slice aside draws the line towards itself: the distance is told from the line through the others.
-        worst = int(drift.argmax())
-        rest = np.arange(len(along)) != worst
-        slope, _ = fitted_line(along[rest], sideways[rest])
-        aside = sideways[worst] - sideways[rest].mean(axis=0) - (along[worst] - along[rest].mean()) * slope
-        raise SeriesError(
-            f"the slice at z = {placed.positions_mm[worst, 2]:.1f} mm lies {np.hypot(*aside):.1f} mm beside the "
-            "others; one stack with one centre is needed",
-            code="geometry.inconsistent",
-        )
-    tilt = float(np.degrees(np.arctan(np.hypot(*slope))))
-    if tilt > config.largest_tilt_deg + 1e-6:
-        raise SeriesError(
-            f"the gantry was tilted: slices are stacked {tilt:.1f} degrees off their normal, at most "
-            f"{config.largest_tilt_deg:g} can be straightened; a scan without tilt is needed",
-            code="geometry.tilt",
-        )
-    return Lean((float(slope[0]), float(slope[1])), tilt)
-
-
-def _shear_mm(lean: Lean, geometry: Geometry, config: GeometryConfig) -> Shear | None:
-    """Offset from slice to slice; along an axis on which the whole stack drifts less than a line may, there is none."""
-    if lean.tilt_deg <= config.tilt_deg:
-        return None
-    step, *pixels = geometry.spacing_mm
-    drifts = [slope * step for slope in lean.shear_mm]
-    rows, columns = (
-        drift if abs(drift) * (geometry.shape[0] - 1) > config.drift_pixels * pixel else 0.0
-        for drift, pixel in zip(drifts, pixels, strict=True)
-    )
-    return (rows, columns) if rows or columns else None
 
 
 def _check_extent(along: AnyArray, step: float, thickness: float | None, config: GeometryConfig) -> None:

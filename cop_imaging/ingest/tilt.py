@@ -7,19 +7,79 @@ all stand above each other; nothing moves along the normal, so no slice mixes wi
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from cop_imaging.core.arrays import AnyArray, BoolArray, Int16Array
 from cop_imaging.core.geometry import Geometry, Triple
 from cop_imaging.core.volume import AIR_HU
+from cop_imaging.errors import SeriesError
+from cop_imaging.ingest.geometry_config import GeometryConfig
+from cop_imaging.ingest.planes import Placed
+from cop_imaging.ingest.spacing import fitted_line
 
-__all__ = ["straight_grid", "unsheared"]
+__all__ = ["Lean", "Shear", "lean_of", "shear_of", "straight_grid", "unsheared"]
 
 WHOLE_PIXEL = 1e-3
 """A shift this close to whole pixels, in pixels, is one: headers are rounded, and whole pixels stay as they are."""
 
 Shear = tuple[float, float]
+
+
+class Lean(NamedTuple):
+    """How a stack leans."""
+
+    shear_mm: Shear
+    """In-plane offset for each mm along the normal; along the row axis, then the column axis."""
+    tilt_deg: float
+
+
+def lean_of(placed: Placed, config: GeometryConfig) -> Lean:
+    """The direction of the straight line on which the slices lie.
+
+    Raises
+    ------
+    SeriesError
+        ``geometry.inconsistent`` if there is no such line, ``geometry.tilt`` if it leans too far.
+    """
+    axes = np.array([placed.plane.column, placed.plane.row])
+    sideways = placed.positions_mm @ axes.T
+    along = placed.along_mm
+    slope, off = fitted_line(along, sideways)
+    drift = np.hypot(*off.T)
+    if drift.max() > config.drift_pixels * max(placed.plane.spacing_mm):
+        # One slice aside draws the line towards itself: the distance is told from the line through the others.
+        worst = int(drift.argmax())
+        rest = np.arange(len(along)) != worst
+        slope, _ = fitted_line(along[rest], sideways[rest])
+        aside = sideways[worst] - sideways[rest].mean(axis=0) - (along[worst] - along[rest].mean()) * slope
+        raise SeriesError(
+            f"the slice at z = {placed.positions_mm[worst, 2]:.1f} mm lies {np.hypot(*aside):.1f} mm beside the "
+            "others; one stack with one centre is needed",
+            code="geometry.inconsistent",
+        )
+    tilt = float(np.degrees(np.arctan(np.hypot(*slope))))
+    if tilt > config.largest_tilt_deg + 1e-6:
+        raise SeriesError(
+            f"the gantry was tilted: slices are stacked {tilt:.1f} degrees off their normal, at most "
+            f"{config.largest_tilt_deg:g} can be straightened; a scan without tilt is needed",
+            code="geometry.tilt",
+        )
+    return Lean((float(slope[0]), float(slope[1])), tilt)
+
+
+def shear_of(lean: Lean, geometry: Geometry, config: GeometryConfig) -> Shear | None:
+    """Offset from slice to slice; along an axis on which the whole stack drifts less than a line may, there is none."""
+    if lean.tilt_deg <= config.tilt_deg:
+        return None
+    step, *pixels = geometry.spacing_mm
+    drifts = [slope * step for slope in lean.shear_mm]
+    rows, columns = (
+        drift if abs(drift) * (geometry.shape[0] - 1) > config.drift_pixels * pixel else 0.0
+        for drift, pixel in zip(drifts, pixels, strict=True)
+    )
+    return (rows, columns) if rows or columns else None
 
 
 def straight_grid(geometry: Geometry, shear_mm: Shear) -> Geometry:
