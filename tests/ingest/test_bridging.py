@@ -21,7 +21,8 @@ def test_a_bridged_slice_is_the_mean_of_its_neighbours_where_both_were_scanned()
     assert np.abs(hu[2] - mean)[both].max() <= 0.5
     assert (hu[2][~both] == AIR_HU).all()
     for n in (0, 1, 3, 4):
-        assert (hu[n] == before[0][n]).all() and (valid[n] == before[1][n]).all()
+        assert (hu[n] == before[0][n]).all()
+        assert (valid[n] == before[1][n]).all()
 
 
 def test_the_densest_neighbours_do_not_overflow():
@@ -37,4 +38,5 @@ def test_a_flipped_view_is_filled_in_place():
     expected = order.to_stored(hu).copy(), order.to_stored(valid).copy()
     bridge(*expected, 2)
     bridge(order.to_stored(hu), order.to_stored(valid), 2)
-    assert (order.to_stored(hu) == expected[0]).all() and (order.to_stored(valid) == expected[1]).all()
+    assert (order.to_stored(hu) == expected[0]).all()
+    assert (order.to_stored(valid) == expected[1]).all()

@@ -65,7 +65,8 @@ def test_after_straightening_every_valid_voxel_is_what_lies_at_its_patient_point
     out, inside, grid = unsheared(hu, valid, geometry, shear_mm)
     assert agrees(out, inside, grid)
     assert (out[~inside] == AIR_HU).all()
-    assert grid.spacing_mm == geometry.spacing_mm and grid.direction == geometry.direction
+    assert grid.spacing_mm == geometry.spacing_mm
+    assert grid.direction == geometry.direction
     assert out.shape == inside.shape == grid.shape
 
 
@@ -100,10 +101,13 @@ def test_no_slice_loses_more_than_the_pixel_that_lies_between_two(shear_mm):
     hu, valid, geometry = leaning(shear_mm)
     _, inside, _ = unsheared(hu, valid, geometry, shear_mm)
     rows, columns = inside.any(axis=2).sum(axis=1), inside.any(axis=1).sum(axis=1)
-    assert rows.min() >= hu.shape[1] - 1 and columns.min() >= hu.shape[2] - 1
-    assert rows[0] == hu.shape[1] and columns[0] == hu.shape[2]
+    assert rows.min() >= hu.shape[1] - 1
+    assert columns.min() >= hu.shape[2] - 1
+    assert rows[0] == hu.shape[1]
+    assert columns[0] == hu.shape[2]
     # No row or column of the grid stays empty: it is no larger than it must be.
-    assert inside.any(axis=(0, 1)).all() and inside.any(axis=(0, 2)).all()
+    assert inside.any(axis=(0, 1)).all()
+    assert inside.any(axis=(0, 2)).all()
 
 
 def test_the_size_is_known_before_anything_is_made():
@@ -124,7 +128,8 @@ def test_what_goes_in_stays_as_it_was():
     hu, valid, geometry = leaning((0.43, 0.1), hole=True)
     before = hu.copy(), valid.copy()
     unsheared(hu, valid, geometry, (0.43, 0.1))
-    assert (hu == before[0]).all() and (valid == before[1]).all()
+    assert (hu == before[0]).all()
+    assert (valid == before[1]).all()
 
 
 def placed(axes, slope, count=60, step=2.5, spacing=(0.8, 0.6)):
@@ -177,4 +182,5 @@ def test_a_lean_that_is_rounding_is_none_and_an_axis_without_drift_is_left_alone
     geometry = Geometry((60, 30, 26), (2.5, 0.8, 0.6))
     assert shear_of(lean_of(placed("head first supine", (0.005, 0.0)), config), geometry, config) is None
     shear = shear_of(lean_of(placed("head first supine", (0.2, 0.003)), config), geometry, config)
-    assert shear is not None and shear == (pytest.approx(0.5), 0.0)
+    assert shear is not None
+    assert shear == (pytest.approx(0.5), 0.0)
