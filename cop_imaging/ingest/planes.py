@@ -77,7 +77,7 @@ def same_plane(records: Sequence[SliceRecord], config: GeometryConfig) -> Sorted
         ``geometry.missing`` if too many slices do not say where they lie; ``geometry.inconsistent`` if too many are
         scattered over other planes.
     """
-    keyed = _by_key(records)
+    keyed = _by_key(records, config)
     homeless = len(records) - sum(map(len, keyed.values()))
     limit = config.stray_percent / 100.0 * len(records)
     if not keyed or homeless > limit:
@@ -103,9 +103,12 @@ def _may_be_stack(group: Placed, limit: float, config: GeometryConfig) -> bool:
     return len(group.records) > limit and len(group.records) >= config.fewest_slices_with_gaps
 
 
-def _by_key(records: Sequence[SliceRecord]) -> dict[PlaneKey, list[SliceRecord]]:
+def _by_key(records: Sequence[SliceRecord], config: GeometryConfig) -> dict[PlaneKey, list[SliceRecord]]:
     """Slices with a usable plane. An empty frame of reference or kernel joins the only one that is given."""
-    frame = _only({r.frame_of_reference for r in records})
+    frames = {r.frame_of_reference for r in records}
+    # Some anonymizers give each slice a frame of its own: then it tells nothing apart.
+    told_apart = len(records) >= config.fewest_slices_with_gaps * len(frames)
+    frame = _only(frames)
     kernel = _only({r.kernel or "" for r in records})
     keyed: dict[PlaneKey, list[SliceRecord]] = {}
     for record in records:
@@ -117,7 +120,7 @@ def _by_key(records: Sequence[SliceRecord]) -> dict[PlaneKey, list[SliceRecord]]
             plane.column,
             plane.spacing_mm,
             plane.shape,
-            record.frame_of_reference or frame,
+            (record.frame_of_reference or frame) if told_apart else "",
             record.kernel or kernel,
         )
         keyed.setdefault(key, []).append(record)

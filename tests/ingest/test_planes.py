@@ -132,6 +132,11 @@ def test_too_many_scattered_slices_are_refused_with_their_numbers():
     assert "(40, 1, 1, " in str(error)
 
 
+def test_a_frame_of_reference_for_each_slice_tells_nothing_apart():
+    records = [replace(r, frame_of_reference=f"4.{n}") for n, r in enumerate(scan())]
+    assert groups(records) == ([list(range(40))], 0)
+
+
 def test_a_rotation_in_which_no_slice_is_like_another_is_refused_however_long():
     angles = np.linspace(0.1, 1.4, 2000)
     turning = [
