@@ -13,8 +13,8 @@ __all__ = ["fitted_line", "grid_places"]
 
 DECIMAL_MM = 0.1
 """Some scanners write positions to one decimal."""
-MOST_EMPTY = 1 / 3
-"""Share of empty places above which a grid is no longer what the slices lie on."""
+MOST_EMPTY = 0.5
+"""Empty places for each slice above which a grid is no longer what the slices lie on."""
 
 
 def grid_places(placed: Placed, config: GeometryConfig) -> AnyArray:
@@ -38,7 +38,7 @@ def grid_places(placed: Placed, config: GeometryConfig) -> AnyArray:
     for base in (typical, float(steps.min())):
         counts = np.rint(steps / base).astype(np.int64)
         places = np.concatenate([[0], np.cumsum(counts)])
-        full = len(along) >= (1.0 - MOST_EMPTY) * (places[-1] + 1)
+        full = places[-1] + 1 <= (1.0 + MOST_EMPTY) * len(along)
         if counts.min() >= 1 and full and _off_grid(along, places) <= limit:
             return places
     worst = _off_grid(along, np.arange(len(along)))

@@ -83,6 +83,11 @@ def test_the_place_of_a_single_wide_step_is_named():
     assert "z = 19.6 and 25.0 mm" in message
 
 
+def test_where_most_steps_are_double_the_smaller_one_is_that_of_the_grid():
+    left = [n for n in range(30) if n % 3 != 1]
+    assert places(1.25 * np.array(left)) == left
+
+
 def test_a_slice_between_the_others_is_uneven():
     refusal(np.sort(np.append(np.arange(30) * 1.03, 15.5 * 1.03)))
 

@@ -249,21 +249,34 @@ def test_one_stack_in_two_orientations_is_refused():
         {"shape": (48, 60)},
         {"spacing": (7.0, 7.0)},
         {"start": -300.0 + 0.625, "shape": (48, 60)},
+        {"start": -300.0 + 0.625, "shape": (48, 60), "count": 100},
         {"kernel": "B70f"},
         {"frame_of_reference": "9"},
         {"axes": PRONE},
     ],
-    ids=["matrix", "pixel spacing", "matrix and start", "kernel", "frame of reference", "prone"],
+    ids=["matrix", "pixel spacing", "matrix and start", "between each other", "kernel", "frame of reference", "prone"],
 )
 def test_two_complete_scans_are_two_stacks(fields):
-    assert verdict(scan() + scan(90, first=200, **fields)) == ([(100,), (90,)], [])
+    fields = {"count": 90, **fields}
+    assert verdict(scan() + scan(first=200, **fields)) == ([(100,), (fields["count"],)], [])
 
 
 def test_prone_slices_between_supine_ones_are_a_scan_of_their_own():
     supine = scan(25, step=10.0, thickness_mm=1.0)
-    prone = scan(20, step=10.0, first=200, start=-295.0, axes=PRONE, thickness_mm=1.0)
+    prone = scan(24, step=10.0, first=200, start=-295.0, axes=PRONE, thickness_mm=1.0)
     found, errors = verdict(supine + prone)
-    assert ([n for n, *_ in found], errors) == ([25, 20], [])
+    assert ([n for n, *_ in found], errors) == ([25, 24], [])
+
+
+def test_the_longest_stack_comes_first():
+    phases = [r for n in (1, 2) for r in scan(70, first=200 * n, phase=str(n))]
+    found, _ = verdict(phases + scan(80, first=600, kernel="B70f"))
+    assert [n for n, *_ in found] == [80, 70, 70]
+
+
+def test_a_few_coronal_slices_in_a_long_series_are_strays():
+    coronal = [one(500 + n, (-180.0, 1.25 * n, 0.0), CORONAL) for n in range(11)]
+    assert verdict(coronal + scan(200)) == ([(200, "slices.stray_dropped")], [])
 
 
 def test_a_coronal_reformat_in_the_series_is_named_beside_the_axial_stack():
