@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from cop_imaging.core.arrays import BoolArray, Int16Array
 from cop_imaging.core.geometry import Geometry, StoredOrder
 from cop_imaging.core.issue import Issue
+from cop_imaging.core.quality import ScanQuality
 
 __all__ = ["AIR_HU", "Acquisition", "CTVolume", "SliceIdentity"]
 
@@ -22,6 +23,9 @@ class Acquisition(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     modality: str = "CT"
+    source_format: str = "DICOM"
+    """``DICOM``, ``NIfTI``, ``NRRD`` or ``MetaImage``: the latter know nothing of the acquisition."""
+    body_part: str | None = None
     manufacturer: str | None = None
     scanner: str | None = None
     kernel: str | None = None
@@ -76,6 +80,10 @@ class CTVolume:
         One for each z index, or empty when the source has no slices of its own.
     digest : str
         SHA-256 over decoded HU and geometry: the same whatever the transfer syntax or file names.
+    case : str
+        Stands for the scan, or with a key for the patient, in every output; never an identifier itself.
+    quality : ScanQuality
+        What was measured of the scan itself.
     """
 
     hu: Int16Array
@@ -86,6 +94,8 @@ class CTVolume:
     slices: tuple[SliceIdentity, ...] = ()
     digest: str = ""
     issues: tuple[Issue, ...] = ()
+    case: str = ""
+    quality: ScanQuality = field(default_factory=ScanQuality)
 
     def __post_init__(self) -> None:
         if self.hu.shape != self.geometry.shape:

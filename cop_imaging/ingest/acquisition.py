@@ -6,14 +6,13 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-from pydicom.dataset import Dataset
-
 from cop_imaging.core.issue import Issue, Severity
 from cop_imaging.core.volume import Acquisition
-from cop_imaging.ingest.headers import SliceRecord, number, syntax_name, text
+from cop_imaging.ingest.headers import Header, syntax_name
 from cop_imaging.ingest.kernels import kernel_class
+from cop_imaging.ingest.records import SliceRecord
 
-__all__ = ["acquisition_of", "age_years", "missing_fields", "thickness_mm"]
+__all__ = ["acquisition_of", "age_years", "burned_in", "missing_fields", "thickness_mm"]
 
 POSITIONS = frozenset(side + lying for side in ("HF", "FF", "LF", "RF", "AF", "PF") for lying in ("S", "P", "DR", "DL"))
 """Patient Position (PS3.3 C.7.3.1.1.2): what points to the gantry, then how the patient lies."""
@@ -35,30 +34,32 @@ NAMES = {
 def acquisition_of(slices: Sequence[SliceRecord], step_mm: float) -> Acquisition:
     """The acquisition of an ordered stack; its middle slice speaks for all, but for the thickness."""
     middle = slices[len(slices) // 2]
-    header = middle.described
-    kernel = text(header, "ConvolutionKernel")
-    position, sex = text(header, "PatientPosition"), text(header, "PatientSex")
+    header = middle.header
+    kernel = middle.kernel
+    part = (header.text("BodyPartExamined") or "").upper()
+    position, sex = header.text("PatientPosition"), header.text("PatientSex")
     plane = middle.plane
     return Acquisition(
-        manufacturer=text(header, "Manufacturer"),
-        scanner=text(header, "ManufacturerModelName"),
+        manufacturer=header.text("Manufacturer"),
+        scanner=header.text("ManufacturerModelName"),
         kernel=kernel,
         kernel_class=kernel_class(kernel),
-        kvp=number(header, "KVP", 40.0, 200.0),
-        exposure_mas=number(header, "Exposure", 0.1, 100000.0),
+        kvp=middle.kvp,
+        exposure_mas=header.number("Exposure", 0.1, 100000.0),
         slice_thickness_mm=thickness_mm(slices),
         slice_step_mm=round(step_mm, 4),
         pixel_spacing_mm=plane.spacing_mm if plane else None,
         rows=plane.shape[0] if plane else None,
         columns=plane.shape[1] if plane else None,
         slice_count=len(slices),
+        body_part=part if part and re.fullmatch(r"[A-Z0-9_ ]{1,16}", part) else None,
         patient_position=position if position in POSITIONS else None,
         contrast=_contrast(header),
-        transfer_syntax=syntax_name(middle.syntax),
+        transfer_syntax=syntax_name(header.syntax),
         sex=sex if sex in {"F", "M", "O"} else None,
-        age_years=age_years(text(header, "PatientAge")),
-        height_m=number(header, "PatientSize", 0.4, 2.5),
-        weight_kg=number(header, "PatientWeight", 1.0, 500.0),
+        age_years=age_years(header.text("PatientAge")),
+        height_m=header.number("PatientSize", 0.4, 2.5),
+        weight_kg=header.number("PatientWeight", 1.0, 500.0),
     )
 
 
@@ -87,7 +88,20 @@ def missing_fields(acquisition: Acquisition) -> tuple[Issue, ...]:
     return (Issue(code="header.missing", severity=Severity.INFO, message=message, measured=float(len(missing))),)
 
 
-def _contrast(header: Dataset) -> bool | None:
+def burned_in(slices: Sequence[SliceRecord]) -> tuple[Issue, ...]:
+    """A remark when the headers say that there is text in the pixels."""
+    marked = sum((s.header.text("BurnedInAnnotation") or "").upper() == "YES" for s in slices)
+    if not marked:
+        return ()
+    message = (
+        f"The headers of {marked} of {len(slices)} slices say that text is burned into the pixels: it may identify a "
+        "person, and it is measured as if it were tissue."
+    )
+    warning = Issue(code="header.burned_in", severity=Severity.WARNING, message=message, measured=float(marked))
+    return (warning,)
+
+
+def _contrast(header: Header) -> bool | None:
     """Whether contrast was given; only a filled element says so, since scanners leave it out either way."""
-    agent = text(header, "ContrastBolusAgent")
+    agent = header.text("ContrastBolusAgent")
     return None if agent is None else agent.upper() not in NO_CONTRAST

@@ -1,34 +1,36 @@
-"""Which of the files that were found are slices of the one CT series to be read."""
+"""Which images are CT slices at all, and which stack of slices is read when there are several."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pydicom.uid import (
     UID,
     CTImageStorage,
-    EnhancedCTImageStorage,
-    LegacyConvertedEnhancedCTImageStorage,
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
     SecondaryCaptureImageStorage,
 )
 
+from cop_imaging.config import Section, quantity
 from cop_imaging.core.issue import Issue, Severity
 from cop_imaging.errors import SeriesError
-from cop_imaging.ingest.headers import SliceRecord, read_record, text
-from cop_imaging.ingest.parsing import DAMAGE
+from cop_imaging.ingest.frames import MULTI_FRAME
+from cop_imaging.ingest.kernels import kernel_class
+from cop_imaging.ingest.records import SliceRecord
+from cop_imaging.ingest.stacking import Stack
 
-__all__ = ["Choice", "choose_slices", "read_records"]
+__all__ = ["ChoiceConfig", "Kind", "Ranked", "kind_of", "left_out", "no_slices", "ranked", "remark_on"]
 
 LOCALIZER_TYPES = frozenset({"LOCALIZER", "SCOUT"})
-MULTI_FRAME = frozenset({EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage})
+PROJECTIONS = frozenset({"MIP", "MINIP", "MPR", "CPR", "REFORMATTED", "PROJECTION IMAGE", "VRT", "AVERAGE"})
+"""Image types of pictures that were computed from slices (PS3.3 C.8.2.1.1.1, C.8.16.1, and what vendors write)."""
+OTHER_PARTS = frozenset({"HEAD", "BRAIN", "SKULL", "NECK", "PELVIS", "KNEE", "HIP", "FOOT", "HAND", "LEG", "ARM"})
+"""Body parts (PS3.16 annex L) without lungs; an empty element says nothing."""
 SECONDARY_CAPTURE = frozenset(
     {
         MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
@@ -37,10 +39,55 @@ SECONDARY_CAPTURE = frozenset(
         SecondaryCaptureImageStorage,
     }
 )
+LOSSY = "01"
+"""Value of Lossy Image Compression once an image has lost something (PS3.3 C.7.6.1.1.5)."""
+
+RuleName = Literal["chest", "original", "lossless", "contiguous", "thin", "kernel", "long", "thinner"]
+
+
+class ChoiceConfig(Section):
+    """Which stack is read when there are several: the first rule that tells two apart decides."""
+
+    prefer: tuple[RuleName, ...] = quantity(
+        ("chest", "original", "lossless", "contiguous", "thin", "kernel", "long", "thinner"),
+        unit="1",
+        means="rules in the order in which they decide",
+        source="what a measurement of lung needs first: lung, then true densities, then detail; estimate",
+    )
+    whole_chest_mm: float = quantity(
+        200.0,
+        low=80.0,
+        high=400.0,
+        unit="mm",
+        means="extent from foot to head of a stack that shows whole lungs (rule chest)",
+        source="lungs of adults are 200 to 300 mm high",
+    )
+    chest_field_mm: float = quantity(
+        260.0,
+        low=100.0,
+        high=500.0,
+        unit="mm",
+        means="width of a field that holds both lungs (rule chest)",
+        source="fields of a chest are 280 to 430 mm wide, of a head 200 to 250 mm",
+    )
+    thin_mm: float = quantity(
+        1.5,
+        low=0.5,
+        high=5.0,
+        unit="mm",
+        means="slice thickness (or distance, if larger) up to which slices are alike for rule thin; then to its double",
+        source="limit of single signs; high-resolution CT is at most 1.5 mm",
+    )
+    kernels: tuple[Literal["soft", "medium", "sharp"], ...] = quantity(
+        ("medium", "soft", "sharp"),
+        unit="1",
+        means="classes of kernels in the order of preference (rule kernel); an unknown one comes last",
+        source="densities are measured at a point spread of 1.2 mm; sharp kernels are noisy, smooth ones lose walls",
+    )
 
 
 class Kind(NamedTuple):
-    """What an image is instead of a CT slice, and how a folder without CT slices is refused for it."""
+    """What an image is instead of a CT slice, and how a source without CT slices is refused for it."""
 
     words: str
     code: str
@@ -48,130 +95,186 @@ class Kind(NamedTuple):
 
 
 LOCALIZER = Kind("localizer", "series.only_localizers", "the axial slices of the scan are needed")
-MULTI_FRAME_CT = Kind("multi-frame CT", "series.multi_frame", "send it as single-frame CT images")
 SCREEN_CAPTURE = Kind("screen capture", "series.secondary_capture", "the original axial slices are needed")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """The slices of one series, and what was left out beside them."""
+class Ranked:
+    """One stack among those that could be read."""
 
-    slices: tuple[SliceRecord, ...]
-    issues: tuple[Issue, ...] = ()
-
-
-def read_records(files: Iterable[Path]) -> tuple[tuple[SliceRecord, ...], tuple[str, ...]]:
-    """Headers of all files that can be read, and the names of those that are damaged."""
-    records, damaged = [], []
-    for path in files:
-        try:
-            records.append(read_record(path))
-        except DAMAGE:
-            damaged.append(path.name)
-    return tuple(records), tuple(damaged)
+    series: str
+    """Key of its series; says nothing of the patient."""
+    stack: Stack
+    better: str
+    """Why it comes before the next one, in words; empty for the last."""
 
 
-def choose_slices(records: Sequence[SliceRecord], damaged: Sequence[str], where: str, axial_deg: float) -> Choice:
-    """The slices of the series with the most axial slices.
-
-    Among equals the thinner series wins, then the one whose identity comes first, so that the order of the files
-    never decides.
-
-    Parameters
-    ----------
-    where : str
-        What a message calls the source.
-    axial_deg : float
-        A slice is axial when its normal is at most this far from the long axis of the body.
-
-    Raises
-    ------
-    SeriesError
-        If no CT slice is left: ``source.no_dicom``, ``series.only_localizers``, ``series.not_ct``,
-        ``series.secondary_capture``, ``series.multi_frame``, ``series.not_image`` or ``source.damaged``.
-    """
-    others = Counter(kind for kind in map(_other_kind, records) if kind)
-    slices = [record for record in records if not _other_kind(record)]
-    if not slices:
-        raise _no_slices(others, damaged, where)
-    groups: dict[str, list[SliceRecord]] = {}
-    for record in slices:
-        groups.setdefault(record.series_uid, []).append(record)
-    ranked = sorted(groups, key=lambda uid: _rank(groups[uid], uid, axial_deg))
-    issues = [
-        *_damaged(damaged),
-        *_others(others),
-        *_mixed([groups[uid] for uid in ranked]),
-    ]
-    return Choice(tuple(groups[ranked[0]]), tuple(issues))
-
-
-def _other_kind(record: SliceRecord) -> Kind | None:
-    """What an image is when it is no single CT slice of a body."""
+def kind_of(record: SliceRecord) -> Kind | None:
+    """What an image is when it is no CT slice of a body; None for a CT slice."""
     if record.modality.upper() != "CT":
         return Kind(f"{record.modality or 'without a modality'}", "series.not_ct", "a chest CT series is needed")
     if LOCALIZER_TYPES & set(record.image_type):
         return LOCALIZER
-    if record.sop_class in MULTI_FRAME:
-        return MULTI_FRAME_CT
     if record.sop_class in SECONDARY_CAPTURE:
         return SCREEN_CAPTURE
-    if record.sop_class != CTImageStorage:
+    if record.sop_class != CTImageStorage and record.sop_class not in MULTI_FRAME:
         words = UID(record.sop_class).name.removesuffix(" Storage")
-        return Kind(words, "series.not_image", "the axial CT slices are needed")
+        return Kind(words if words != record.sop_class else "other object", "series.not_image", "CT slices are needed")
     return None
 
 
-def _no_slices(others: Counter[Kind], damaged: Sequence[str], where: str) -> SeriesError:
+def no_slices(others: Counter[Kind], damaged: Sequence[str], where: str) -> SeriesError:
+    """The refusal of a source without a CT slice."""
     if not others and damaged:
         return SeriesError(
             f"{where} holds {len(damaged)} damaged DICOM files ({damaged[0]}) and no readable one; send them again",
             code="source.damaged",
         )
     if not others:
-        return SeriesError(f"{where} holds no DICOM file; give a folder with one CT series", code="source.no_dicom")
+        return SeriesError(
+            f"{where} holds no DICOM file; give a folder, file or archive of one CT series", code="source.no_dicom"
+        )
     kind = min(others, key=lambda k: (-others[k], k))
     return SeriesError(f"{where} holds no CT slice but {_counted(others)}; {kind.needed}", code=kind.code)
 
 
-def _rank(slices: Sequence[SliceRecord], uid: str, axial_deg: float) -> tuple[int, int, float, str]:
-    limit = math.cos(math.radians(axial_deg))
-    axial = sum(s.plane is not None and abs(s.plane.normal[2]) >= limit for s in slices)
-    thickness = min((s.thickness_mm for s in slices if s.thickness_mm), default=math.inf)
-    return (-axial, -len(slices), thickness, uid)
+def left_out(others: Counter[Kind], damaged: Sequence[str]) -> tuple[Issue, ...]:
+    """Remarks on files that are no CT slices, and on damaged ones, each of which is named."""
+    issues = []
+    if damaged:
+        message = f"Left out, because they are damaged: {', '.join(damaged)}."
+        count = float(len(damaged))
+        issues.append(Issue(code="slices.unreadable", severity=Severity.WARNING, message=message, measured=count))
+    if others:
+        message = f"Left out, because they are no CT slices: {_counted(others)}."
+        count = float(others.total())
+        issues.append(Issue(code="series.localizer_dropped", severity=Severity.INFO, message=message, measured=count))
+    return tuple(issues)
 
 
-def _damaged(names: Sequence[str]) -> list[Issue]:
-    if not names:
-        return []
-    message = f"{len(names)} damaged DICOM files were left out, the first is {names[0]}."
-    return [Issue(code="source.damaged", severity=Severity.WARNING, message=message, measured=float(len(names)))]
+def ranked(stacks: Iterable[tuple[str, Stack]], config: ChoiceConfig) -> tuple[Ranked, ...]:
+    """Stacks with the keys of their series, best first; the order of the files never decides."""
+    rules = [RULES[name] for name in config.prefer]
+
+    def order(one: tuple[str, Stack]) -> tuple[object, ...]:
+        key, stack = one
+        return (*(rule.order(stack, config) for rule in rules), -len(stack.slices), key, stack.slices[0].rank)
+
+    ordered = sorted(stacks, key=order)
+    out = []
+    for (key, stack), following in zip(ordered, [*ordered[1:], None], strict=True):
+        out.append(Ranked(key, stack, _reason(stack, following[1], rules, config) if following else ""))
+    return tuple(out)
 
 
-def _others(others: Counter[Kind]) -> list[Issue]:
+def remark_on(ranking: Sequence[Ranked], refused: Sequence[SeriesError], studies: int) -> tuple[Issue, ...]:
+    """What was read, why, and what else was there; series are told apart by their geometry and key, never by a UID."""
+    others = len(ranking) - 1 + len(refused)
     if not others:
-        return []
-    message = f"Left out, because they are no CT slices: {_counted(others)}."
-    count = float(others.total())
-    return [Issue(code="series.localizer_dropped", severity=Severity.INFO, message=message, measured=count)]
+        return ()
+    best = ranking[0]
+    why = f", because {best.better}" if best.better else ""
+    parts = [f"series {best.series} is read ({described(best.stack)}{why})"]
+    parts += [f"{n}. series {one.series} ({described(one.stack)})" for n, one in enumerate(ranking[1:6], 2)]
+    if len(ranking) > 6:
+        parts.append(f"{len(ranking) - 6} more")
+    if refused:
+        parts.append(f"{len(refused)} sets of slices are no volume ({', '.join(sorted({e.code for e in refused}))})")
+    of = f" of {studies} studies" if studies > 1 else ""
+    message = f"{others + 1} sets of CT slices{of} were found: {'; '.join(parts)}."
+    return (Issue(code="series.mixed", severity=Severity.WARNING, message=message, measured=float(others)),)
 
 
-def _mixed(ranked: Sequence[Sequence[SliceRecord]]) -> list[Issue]:
-    """A remark when there was a choice; series are told apart by their geometry, never by a UID."""
-    if len(ranked) == 1:
-        return []
-    left_out = "; ".join(_described(slices) for slices in ranked[1:5]) + ("; ..." if len(ranked) > 5 else "")
-    message = f"{len(ranked)} CT series were found; {_described(ranked[0])} is read, left out: {left_out}."
-    others = float(len(ranked) - 1)
-    return [Issue(code="series.mixed", severity=Severity.WARNING, message=message, measured=others)]
+def described(stack: Stack) -> str:
+    """A stack in one line, without anything that identifies."""
+    first = stack.slices[len(stack.slices) // 2]
+    thick = f"{first.thickness_mm:g} mm" if first.thickness_mm else "unknown thickness"
+    rows, columns = stack.geometry.shape[1:]
+    return f"{len(stack.slices)} slices of {rows} x {columns} pixels, {thick}, kernel {first.kernel or 'unknown'}"
 
 
-def _described(slices: Sequence[SliceRecord]) -> str:
-    plane, thickness = slices[0].plane, slices[0].thickness_mm
-    matrix = f"{plane.shape[0]} x {plane.shape[1]} pixels" if plane else "unknown matrix"
-    thick = f"{thickness:g} mm" if thickness else "unknown thickness"
-    kernel = text(slices[0].described, "ConvolutionKernel") or "unknown"
-    return f"{len(slices)} slices of {matrix}, {thick}, kernel {kernel}"
+class Rule(NamedTuple):
+    """One ground for preferring a stack: smaller is better, and the words for the better one."""
+
+    order: Callable[[Stack, ChoiceConfig], float]
+    words: Callable[[Stack, Stack], str]
+
+
+def _reason(stack: Stack, other: Stack, rules: Sequence[Rule], config: ChoiceConfig) -> str:
+    for rule in rules:
+        if rule.order(stack, config) != rule.order(other, config):
+            return rule.words(stack, other)
+    return "it has more slices" if len(stack.slices) > len(other.slices) else "its key comes first among equals"
+
+
+def _chest(stack: Stack, config: ChoiceConfig) -> float:
+    part = (_middle(stack).header.text("BodyPartExamined") or "").upper()
+    width = stack.geometry.shape[2] * stack.geometry.spacing_mm[2]
+    return float(
+        part in OTHER_PARTS or _extent_mm(stack) < config.whole_chest_mm or width < config.chest_field_mm
+    )
+
+
+def _original(stack: Stack, _: ChoiceConfig) -> float:
+    types = _middle(stack).image_type
+    return 2.0 if PROJECTIONS & set(types) else float("DERIVED" in types)
+
+
+def _lossless(stack: Stack, _: ChoiceConfig) -> float:
+    return float(_middle(stack).header.text("LossyImageCompression") == LOSSY)
+
+
+def _contiguous(stack: Stack, _: ChoiceConfig) -> float:
+    return float(any(issue.code == "slices.not_contiguous" for issue in stack.issues))
+
+
+def _thin(stack: Stack, config: ChoiceConfig) -> float:
+    # Bands rather than millimetres: among thin stacks the kernel matters more than a tenth of a millimetre.
+    return float(sum(_effective_mm(stack) > factor * config.thin_mm + 1e-6 for factor in (1.0, 2.0, 10.0 / 3.0)))
+
+
+def _kernel(stack: Stack, config: ChoiceConfig) -> float:
+    name = kernel_class(_middle(stack).kernel)
+    return float(config.kernels.index(name)) if name in config.kernels else float(len(config.kernels))
+
+
+def _long(stack: Stack, _: ChoiceConfig) -> float:
+    # To the centimetre: a slice more or less is no ground.
+    return -round(_extent_mm(stack) / 10.0)
+
+
+def _thinner(stack: Stack, _: ChoiceConfig) -> float:
+    return round(_effective_mm(stack), 2)
+
+
+RULES: dict[str, Rule] = {
+    "chest": Rule(_chest, lambda _, __: "it spans whole lungs"),
+    "original": Rule(_original, lambda _, __: "its images are original and not computed from others"),
+    "lossless": Rule(_lossless, lambda _, __: "it was never compressed with loss"),
+    "contiguous": Rule(_contiguous, lambda _, __: "it has no gaps between slices"),
+    "thin": Rule(_thin, lambda a, b: f"its slices are thinner ({_effective_mm(a):g} against {_effective_mm(b):g} mm)"),
+    "kernel": Rule(_kernel, lambda a, b: f"its kernel suits densities better ({_named(a)} against {_named(b)})"),
+    "long": Rule(_long, lambda a, b: f"it is longer ({_extent_mm(a):.0f} against {_extent_mm(b):.0f} mm)"),
+    "thinner": Rule(
+        _thinner, lambda a, b: f"its slices are thinner ({_effective_mm(a):g} against {_effective_mm(b):g} mm)"
+    ),
+}
+
+
+def _middle(stack: Stack) -> SliceRecord:
+    return stack.slices[len(stack.slices) // 2]
+
+
+def _named(stack: Stack) -> str:
+    return kernel_class(_middle(stack).kernel) or "unknown"
+
+
+def _extent_mm(stack: Stack) -> float:
+    return stack.geometry.shape[0] * stack.step_mm
+
+
+def _effective_mm(stack: Stack) -> float:
+    return round(max(_middle(stack).thickness_mm or 0.0, stack.step_mm), 2)
 
 
 def _counted(others: Counter[Kind]) -> str:

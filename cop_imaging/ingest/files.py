@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom import dcmread
-from pydicom.dataset import FileDataset
-
 from cop_imaging.errors import SeriesError
+from cop_imaging.ingest.headers import read_header, unreadable
+from cop_imaging.ingest.naming import shown_name
 from cop_imaging.ingest.parsing import DAMAGE, quiet_parser
+from cop_imaging.ingest.records import series_key
 
-__all__ = ["SeriesFiles", "dicom_files", "find_series", "open_dicom", "series_key"]
+__all__ = ["SeriesFiles", "dicom_files", "find_series", "looks_like_dicom"]
 
 PREAMBLE = 128
 """Bytes before the letters DICM (PS3.10 section 7.1)."""
@@ -53,18 +51,13 @@ def find_series(root: Path) -> tuple[SeriesFiles, ...]:
     with quiet_parser():
         for path in dicom_files(root):
             try:
-                uid = str(open_dicom(path, ["SeriesInstanceUID"]).get("SeriesInstanceUID") or "")
+                uid = read_header(path).text("SeriesInstanceUID")
             except DAMAGE:
                 continue
             if uid:
                 groups.setdefault(uid, []).append(path)
     series = (SeriesFiles(_common_folder(files), tuple(files), series_key(uid)) for uid, files in groups.items())
     return tuple(sorted(series, key=lambda s: (s.folder, s.key)))
-
-
-def series_key(uid: str) -> str:
-    """Twelve hexadecimal digits that stand for a SeriesInstanceUID."""
-    return hashlib.sha256(uid.encode()).hexdigest()[:12]
 
 
 def dicom_files(root: Path) -> Iterator[Path]:
@@ -81,52 +74,31 @@ def dicom_files(root: Path) -> Iterator[Path]:
         raise SeriesError(f"{root} is no folder; give the folder that holds the CT series", code="source.not_folder")
 
     def refuse(error: OSError) -> None:
-        raise _unreadable(Path(error.filename or root), error) from error
+        raise unreadable("a folder", error) from error
 
     for folder, below, names in os.walk(root, onerror=refuse):
         below.sort()
         # A pipe or a socket would block, a dangling link cannot be opened: only regular files are looked at.
-        for path in (Path(folder, name) for name in sorted(names)):
-            if path.is_file() and _looks_like_dicom(path):
+        for nth, path in enumerate((Path(folder, name) for name in sorted(names)), 1):
+            if path.is_file() and looks_like_dicom(path, shown_name(path, nth, len(names))):
                 yield path
 
 
-def open_dicom(path: Path, tags: Sequence[str], *, pixels: bool = False) -> FileDataset:
-    """The named elements of one file, and nothing else of it.
+def looks_like_dicom(path: Path, shown: str) -> bool:
+    """Whether a file begins like DICOM, with or without the preamble.
 
     Raises
     ------
     SeriesError
-        ``source.unreadable`` if the file cannot be read.
-    ValueError, LookupError, ...
-        Any of ``DAMAGE`` if it is no whole DICOM file.
+        ``source.unreadable`` if it cannot be read.
     """
-    try:
-        if not pixels:
-            with path.open("rb") as file:
-                return dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(tags))
-        return dcmread(io.BytesIO(path.read_bytes()), force=True, specific_tags=[*tags, "PixelData"])
-    except OSError as error:
-        # The parser raises it as well, without a number, for a sequence that is cut off.
-        if error.errno is None:
-            raise ValueError("a sequence is cut off") from error
-        raise _unreadable(path, error) from error
-
-
-def _looks_like_dicom(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             start = file.read(PREAMBLE + 4)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(shown, error) from error
     # Old files go without the preamble: they begin with group 0002 or 0008, whose element numbers are small.
     return start[PREAMBLE:] == b"DICM" or (len(start) > 8 and start[:2] in {b"\x02\x00", b"\x08\x00"} and start[3] == 0)
-
-
-def _unreadable(path: Path, error: OSError) -> SeriesError:
-    return SeriesError(
-        f"{path.name} cannot be read: {error.strerror or error}; check disk and permissions", code="source.unreadable"
-    )
 
 
 def _common_folder(files: Sequence[Path]) -> Path:

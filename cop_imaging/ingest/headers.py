@@ -1,39 +1,52 @@
-"""What one slice says of itself: the elements that ingestion looks at, and no others."""
+"""What one image says of itself: the elements that ingestion looks at, and no others.
+
+A bounded scanner reads the common encodings; pydicom is the judge of everything else. Both leave the same raw bytes,
+so that what an element means is decided in one place.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
-from pydicom.dataset import Dataset
-from pydicom.uid import UID, CTImageStorage, ImplicitVRLittleEndian
+from pydicom import dcmread
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import RawDataElement
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+)
 
-from cop_imaging.core.geometry import Triple
-from cop_imaging.ingest.files import open_dicom
-from cop_imaging.ingest.parsing import DAMAGE
+from cop_imaging.errors import SeriesError
+from cop_imaging.ingest.naming import shown_name
+from cop_imaging.ingest.scan import scan
 
-__all__ = ["Plane", "SliceRecord", "number", "read_record", "syntax_name", "text", "transfer_syntax"]
+__all__ = ["WANTED", "Header", "read_header", "syntax_name", "unreadable"]
 
+IDENTIFYING = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID")
+"""Tell images, series and studies apart; they never leave ingestion unless a user asks for them."""
 ORDERING = (
     "SOPClassUID",
-    "SOPInstanceUID",
-    "SeriesInstanceUID",
     "InstanceNumber",
     "Modality",
     "ImageType",
     "ImagePositionPatient",
     "ImageOrientationPatient",
-    "Rows",
-    "Columns",
     "PixelSpacing",
     "SliceThickness",
+    "AcquisitionNumber",
+    "TemporalPositionIdentifier",
+    "NominalPercentageOfCardiacPhase",
 )
 DESCRIBING = (
     "Manufacturer",
     "ManufacturerModelName",
+    "BodyPartExamined",
     "ConvolutionKernel",
     "KVP",
     "Exposure",
@@ -43,63 +56,106 @@ DESCRIBING = (
     "PatientAge",
     "PatientSize",
     "PatientWeight",
+    "BurnedInAnnotation",
+    "LossyImageCompression",
+    "LossyImageCompressionRatio",
 )
 """The allow-list: nothing here identifies a person, a place or a date."""
-
-SKEW = 0.01
-"""Largest cosine between row and column, and deviation of their length from 1, of a readable orientation: headers
-that round to two decimals stay below it."""
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Plane:
-    """Where one slice lies, and the shape of its pixel grid."""
-
-    position_mm: Triple
-    """LPS position (x, y, z) of the centre of the first pixel."""
-    row: Triple
-    """Unit vector in which the column index grows."""
-    column: Triple
-    """Unit vector in which the row index grows, at a right angle to ``row``."""
-    shape: tuple[int, int]
-    """Rows, columns."""
-    spacing_mm: tuple[float, float]
-    """Between rows, between columns."""
-
-    @property
-    def normal(self) -> Triple:
-        """Unit vector at a right angle to the slice; slices are stored along it."""
-        return _triple(np.cross(self.row, self.column))
+PIXELS = (
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "SamplesPerPixel",
+    "NumberOfFrames",
+    "PixelRepresentation",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "RescaleType",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
+)
+TAGS = {name: int(tag_for_keyword(name) or 0) for name in (*IDENTIFYING, *ORDERING, *DESCRIBING, *PIXELS)}
+WANTED = frozenset(TAGS.values())
+PIXEL_DATA = 0x7FE00010
+LONG_VRS = frozenset({b"OB", b"OW", b"UN", b"OD", b"OF", b"OL", b"OV"})
+"""Representations with a length of 32 bits (PS3.5 section 7.1.2) that Pixel Data comes in."""
+FIRST_LOOK, SECOND_LOOK = 16 << 10, 256 << 10
+"""Bytes of a file that the scanner sees: most headers end within the first, icons and long sequences within the other."""
+UNDEFINED = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
-class SliceRecord:
-    """One file with an image, before anything is known of its neighbours."""
+class Header:
+    """Raw elements of one image: of a file, or of one frame of it."""
 
     path: Path
-    sop_class: str
-    sop_uid: str
-    series_uid: str
-    instance: int | None
-    modality: str
-    image_type: tuple[str, ...]
-    plane: Plane | None
-    """None when position, orientation, matrix or pixel spacing are missing or make no sense."""
-    thickness_mm: float | None
-    syntax: UID
-    described: Dataset
-    """Elements of the allow-list."""
+    elements: Mapping[int, bytes]
+    """Tag to value as it lies in the file, for the tags that are there."""
+    syntax: str
+    """UID of the transfer syntax."""
+    pixel_at: int | None
+    """Offset of the value of Pixel Data in the file; None without one, or when the whole file is deflated."""
+    pixel_bytes: int | None
+    """Length of that value; None when it is encapsulated."""
+    frame: int | None = None
+    """Which frame of a multi-frame image this is, from 0."""
+    shown: str = ""
+    """What a message calls the file: nothing in it identifies a person."""
+
+    def text(self, name: str) -> str | None:
+        """First value of a text element, at most 64 characters; None when it is missing or empty."""
+        values = self.values(name)
+        return values[0][:64] or None if values else None
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """All values of a text element, without padding and control characters."""
+        raw = self.elements.get(TAGS[name])
+        if not raw:
+            return ()
+        try:
+            decoded = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            decoded = raw.decode("latin-1")
+        return tuple(" ".join(_printable(part).split()) for part in decoded.split("\\"))
+
+    def number(self, name: str, low: float, high: float) -> float | None:
+        """First value of a decimal or integer string between ``low`` and ``high``, else None."""
+        try:
+            value = float(self.text(name) or "nan")
+        except ValueError:
+            return None
+        return value if low <= value <= high else None
+
+    def numbers(self, name: str) -> tuple[float, ...]:
+        """All values of a decimal string.
+
+        Raises
+        ------
+        ValueError
+            If one of them is no number.
+        """
+        raw = self.elements.get(TAGS[name])
+        # float() of text with digits only: underscores and words such as "nan" are caught by whoever checks the value.
+        return tuple(map(float, raw.decode("latin-1").rstrip("\0 ").split("\\"))) if raw else ()
+
+    def binary(self, name: str) -> int | None:
+        """First value of an element of unsigned 16-bit integers, None when it is missing."""
+        raw = self.elements.get(TAGS[name])
+        if not raw or len(raw) < 2:
+            return None
+        (value,) = struct.unpack_from(">H" if self.big_endian else "<H", raw)
+        return int(value)
 
     @property
-    def rank(self) -> tuple[int, str, str]:
-        """Order among slices at one position: it depends on nothing that a copy of the files changes."""
-        return (self.instance if self.instance is not None else 0, self.sop_uid, self.path.name)
+    def big_endian(self) -> bool:
+        """Whether binary values have their high byte first."""
+        return self.syntax == ExplicitVRBigEndian
 
 
-def read_record(path: Path) -> SliceRecord:
-    """Read one header.
+def read_header(path: Path, shown: str = "") -> Header:
+    """Read the header of one file without its pixels.
 
     Raises
     ------
@@ -108,88 +164,70 @@ def read_record(path: Path) -> SliceRecord:
     ValueError, LookupError, ...
         Any of ``DAMAGE`` if it is no whole DICOM file.
     """
-    header = open_dicom(path, [*ORDERING, *DESCRIBING])
-    described = Dataset()
-    for name in DESCRIBING:
-        if name in header:
-            described[name] = header[name]
-    return SliceRecord(
-        path=path,
-        # A file that does not name its class is judged by its modality and its image alone.
-        sop_class=text(header, "SOPClassUID") or CTImageStorage,
-        sop_uid=text(header, "SOPInstanceUID") or "",
-        series_uid=text(header, "SeriesInstanceUID") or "",
-        instance=_or_none(lambda: int(header.InstanceNumber)),
-        modality=text(header, "Modality") or "",
-        image_type=_or_none(lambda: tuple(str(part).upper() for part in header.ImageType)) or (),
-        plane=_or_none(lambda: _plane(header)),
-        thickness_mm=number(header, "SliceThickness", 0.01, 100.0),
-        syntax=transfer_syntax(header),
-        described=described,
-    )
-
-
-def transfer_syntax(header: Dataset) -> UID:
-    """UID of the encoding; a file without a meta group is Implicit VR Little Endian (PS3.5 section 10.1)."""
-    meta = getattr(header, "file_meta", None)
-    return UID(str(getattr(meta, "TransferSyntaxUID", None) or ImplicitVRLittleEndian))
-
-
-def syntax_name(syntax: UID) -> str:
-    """Name of a transfer syntax; what the standard does not name is not repeated, it may be anything."""
-    return syntax.name if syntax.type == "Transfer Syntax" else "unknown"
-
-
-def text(header: Dataset, name: str) -> str | None:
-    """First value of an element as text of at most 64 characters, None when it is missing, empty or unreadable."""
-
-    def first() -> str:
-        value = header.get(name)
-        if value is not None and not isinstance(value, str) and hasattr(value, "__iter__"):
-            value = next(iter(value), None)
-        return "" if value is None else " ".join(str(value).split())[:64]
-
-    return _or_none(first) or None
-
-
-def number(header: Dataset, name: str, low: float, high: float) -> float | None:
-    """First value of an element as a number between ``low`` and ``high``, else None."""
-    value = _or_none(lambda: float(text(header, name) or "nan"))
-    return value if value is not None and low <= value <= high else None
-
-
-def _plane(header: Dataset) -> Plane:
-    position = np.array([float(v) for v in header.ImagePositionPatient])
-    cosines = np.array([float(v) for v in header.ImageOrientationPatient])
-    spacing = [float(v) for v in header.PixelSpacing]
-    rows, columns = int(header.Rows), int(header.Columns)
-    row, column = cosines.reshape(2, 3)
-    lengths = np.linalg.norm([row, column], axis=1)
-    sane = (
-        position.shape == (3,)
-        and bool(np.isfinite([*position, *cosines, *spacing]).all())
-        and np.abs(lengths - 1.0).max() < SKEW
-        and abs(float(row @ column)) < SKEW
-        and len(spacing) == 2
-        and 0.01 < min(spacing) <= max(spacing) < 10.0
-        and min(rows, columns) > 1
-    )
-    if not sane:
-        raise ValueError("position, orientation, matrix or pixel spacing make no sense")
-    # Headers round the cosines: make them a right angle again, keeping the row's direction.
-    row = row / lengths[0]
-    column = column - (column @ row) * row
-    column /= np.linalg.norm(column)
-    return Plane(_triple(position), _triple(row), _triple(column), (rows, columns), (spacing[0], spacing[1]))
-
-
-def _or_none(read: Callable[[], T]) -> T | None:
-    """The value, or None when the element is missing or cannot be understood: pydicom converts on access."""
+    shown = shown or shown_name(path, 1, 1)
     try:
-        return read()
-    except DAMAGE:
-        return None
+        with path.open("rb") as file:
+            head = file.read(FIRST_LOOK)
+            whole = len(head) < FIRST_LOOK
+            found = scan(head, WANTED, whole=whole)
+            if found is None and not whole:
+                head += file.read(SECOND_LOOK - FIRST_LOOK)
+                found = scan(head, WANTED, whole=len(head) < SECOND_LOOK)
+            if found is not None:
+                return Header(path, found.elements, found.syntax, found.pixel_at, found.pixel_bytes, shown=shown)
+            file.seek(0)
+            return _judged(file, path, shown)
+    except OSError as error:
+        # The parser raises it as well, without a number, for a sequence that is cut off.
+        if error.errno is None:
+            raise ValueError("a sequence is cut off") from error
+        raise unreadable(shown, error) from error
 
 
-def _triple(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Triple:
-    return (float(values[0]), float(values[1]), float(values[2]))
+def syntax_name(syntax: str) -> str:
+    """Name of a transfer syntax; what the standard does not name is not repeated, it may be anything."""
+    uid = UID(syntax)
+    return uid.name if uid.type == "Transfer Syntax" else "unknown"
+
+
+def unreadable(shown: str, error: OSError) -> SeriesError:
+    """The refusal of a file that the system does not give out."""
+    return SeriesError(
+        f"{shown} cannot be read: {error.strerror or error}; check disk and permissions", code="source.unreadable"
+    )
+
+
+def _judged(file: io.BufferedReader, path: Path, shown: str) -> Header:
+    """The header as pydicom reads it, with the values left as they lie in the file."""
+    dataset = dcmread(file, stop_before_pixels=True, force=True, specific_tags=sorted(WANTED))
+    meta = getattr(dataset, "file_meta", None)
+    syntax = str(getattr(meta, "TransferSyntaxUID", None) or ImplicitVRLittleEndian)
+    elements = {}
+    for tag in WANTED:
+        if tag in dataset:
+            element = dataset.get_item(tag)
+            value = element.value if isinstance(element, RawDataElement) else None
+            elements[tag] = value if isinstance(value, bytes) else b""
+    if syntax == DeflatedExplicitVRLittleEndian:
+        return Header(path, elements, syntax, None, None, shown=shown)
+    at, length = _pixel_data(file, syntax)
+    return Header(path, elements, syntax, at, length, shown=shown)
+
+
+def _pixel_data(file: io.BufferedReader, syntax: str) -> tuple[int | None, int | None]:
+    """Where the value of Pixel Data begins and how long it is, once the parser has stopped before it."""
+    start = file.read(12)
+    order = ">" if syntax == ExplicitVRBigEndian else "<"
+    if len(start) < 8 or struct.unpack_from(f"{order}HH", start) != (PIXEL_DATA >> 16, PIXEL_DATA & 0xFFFF):
+        return None, None
+    explicit = start[4:6] in LONG_VRS
+    if explicit and len(start) < 12:
+        return None, None
+    (length,) = struct.unpack_from(f"{order}I", start, 8 if explicit else 4)
+    at = file.tell() - len(start) + (12 if explicit else 8)
+    return at, None if length == UNDEFINED else int(length)
+
+
+def _printable(value: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in value)
+

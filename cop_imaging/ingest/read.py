@@ -1,40 +1,69 @@
-"""The line of ingestion: find, choose, order, check, decode, rescale; one volume or one refusal."""
+"""The line of ingestion: find, choose, order, decode, check; one volume or one refusal."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from cop_imaging.core.geometry import Geometry, StoredOrder
 from cop_imaging.core.issue import Issue, Severity
 from cop_imaging.core.volume import CTVolume, SliceIdentity
 from cop_imaging.errors import SeriesError
-from cop_imaging.ingest.acquisition import acquisition_of, missing_fields
-from cop_imaging.ingest.choice import choose_slices, read_records
+from cop_imaging.ingest.acquisition import acquisition_of, burned_in, missing_fields
+from cop_imaging.ingest.bridging import bridge
+from cop_imaging.ingest.cases import CASE_LENGTH, patient_case
+from cop_imaging.ingest.choice import Kind, kind_of, left_out, no_slices, ranked, remark_on
 from cop_imaging.ingest.config import IngestConfig
-from cop_imaging.ingest.files import SeriesFiles, dicom_files
-from cop_imaging.ingest.hounsfield import check_densities, fill, slice_hu
+from cop_imaging.ingest.files import SeriesFiles
+from cop_imaging.ingest.hounsfield import check_densities, fill, same_image
+from cop_imaging.ingest.images import read_image
 from cop_imaging.ingest.orientation import canonical_geometry, stored_order
 from cop_imaging.ingest.parsing import quiet_parser
-from cop_imaging.ingest.planes import SAME_POSITION_MM, Placed, at_one_position, same_plane
-from cop_imaging.ingest.stacking import Stack, regular_stack
+from cop_imaging.ingest.quality import assess
+from cop_imaging.ingest.records import SliceRecord, read_records, series_key
+from cop_imaging.ingest.sources import Found, opened
+from cop_imaging.ingest.splitting import stacks_of
+from cop_imaging.ingest.stacking import Stack
+from cop_imaging.ingest.tilt import unsheared
 from cop_imaging.provenance import array_digest
 
-__all__ = ["read_series"]
+__all__ = ["read_series", "read_volume"]
 
 DEFAULTS = IngestConfig()
 
 
-def read_series(source: Path | SeriesFiles, config: IngestConfig = DEFAULTS, *, threads: int = 2) -> CTVolume:
-    """Read one axial CT series as one volume in Hounsfield units on the canonical grid.
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The stack that is read, and what is remarked on the choice."""
+
+    stack: Stack
+    issues: tuple[Issue, ...]
+
+
+def read_series(
+    source: Path | SeriesFiles,
+    config: IngestConfig = DEFAULTS,
+    *,
+    series: str | None = None,
+    case_key: bytes | None = None,
+    threads: int = 2,
+) -> CTVolume:
+    """Read one axial CT series as one volume in Hounsfield units on the canonical grid, and measure its quality.
 
     Parameters
     ----------
     source : Path or SeriesFiles
-        A folder, searched with all folders below it, or one series of ``find_series``. Files that are no DICOM are
-        ignored; of several CT series the one with the most axial slices is read and the others are remarked on.
+        A folder, searched with all folders below it; a file (multi-frame CT, NIfTI, NRRD, MetaImage); a ZIP or TAR
+        archive; or one series of ``find_series``. Files that are no DICOM are ignored; of several stacks the one that
+        ``config.choice`` prefers is read, and the others are remarked on.
+    series : str, optional
+        SeriesInstanceUID of the series to read, or its key as remarks and the index give it.
+    case_key : bytes, optional
+        Secret from which, with the patient identifier, ``case`` is made; without it ``case`` stands for the voxels.
     threads : int
         Slices that are decoded side by side; the result does not depend on it.
 
@@ -42,27 +71,39 @@ def read_series(source: Path | SeriesFiles, config: IngestConfig = DEFAULTS, *, 
     -------
     CTVolume
         Arrays [z, y, x] by signed permutation of the stored axes, whatever the patient's position; nothing is
-        resampled. ``volume.stored`` leads back to the grid that ITK reads from the same folder.
+        resampled but a tilted gantry. ``volume.stored`` leads back to the grid that ITK reads from the same folder.
 
     Raises
     ------
     SeriesError
-        If the source holds no whole axial CT series; ``code`` names the reason.
+        If the source holds no whole axial CT series of a chest; ``code`` names the reason.
 
     Source
     ------
-    DICOM PS3.3 C.7.6.2 (image plane), C.7.6.3 (pixels), C.8.2.1 (CT image), C.7.5.1.1.2 (padding).
+    DICOM PS3.3 C.7.6.2 (image plane), C.7.6.3 (pixels), C.8.2.1 (CT image), C.7.5.1.1.2 (padding), A.38 (Enhanced CT).
     """
-    where = str(source) if isinstance(source, Path) else source.name
-    with quiet_parser() as remarks:
-        files = dicom_files(source) if isinstance(source, Path) else source.files
-        records, damaged = read_records(files)
-        choice = choose_slices(records, damaged, where, config.axial_deg)
-        placed, stray = same_plane(choice.slices, config)
-        distinct, doubled = _without_duplicates(placed, config)
-        stack = regular_stack(distinct, config)
-        issues = (*choice.issues, *stray, *doubled, *stack.issues)
-        volume = _volume(stack, issues, config, threads)
+    volume = read_volume(source, config, series=series, case_key=case_key, threads=threads)
+    quality, issues = assess(volume, config.quality)
+    for issue in issues:
+        if issue.code == "coverage.no_lungs":
+            raise SeriesError(issue.message, code=issue.code)
+    return replace(volume, quality=quality, issues=(*volume.issues, *issues))
+
+
+def read_volume(
+    source: Path | SeriesFiles,
+    config: IngestConfig = DEFAULTS,
+    *,
+    series: str | None = None,
+    case_key: bytes | None = None,
+    threads: int = 2,
+) -> CTVolume:
+    """Read a series as ``read_series`` does, without looking at what it shows."""
+    with quiet_parser() as remarks, opened(source, config.archive) as found:
+        if found.image is not None:
+            volume = read_image(found.image, config.density)
+        else:
+            volume = _read_slices(found, config, series, case_key, threads)
     if not remarks:
         return volume
     # Their number only: a remark may quote a value of the header.
@@ -71,49 +112,90 @@ def read_series(source: Path | SeriesFiles, config: IngestConfig = DEFAULTS, *, 
     return replace(volume, issues=(*volume.issues, irregular))
 
 
-def _without_duplicates(placed: Sequence[Placed], config: IngestConfig) -> tuple[tuple[Placed, ...], tuple[Issue, ...]]:
-    """One slice for each position; slices at one position must be copies of each other."""
-    groups = at_one_position(placed)
-    for first, *others in groups:
-        if not others:
-            continue
-        hu, _ = slice_hu(first.record.path, config)
-        for other in others:
-            apart_mm = float(np.abs(np.subtract(first.plane.position_mm, other.plane.position_mm)).max())
-            if apart_mm > SAME_POSITION_MM or not np.array_equal(hu, slice_hu(other.record.path, config)[0]):
-                raise SeriesError(
-                    f"{first.record.path.name} and {other.record.path.name} show different images of one position "
-                    f"(z = {first.z_mm:.1f} mm); split the series into one folder for each acquisition",
-                    code="slices.conflicting",
-                )
-    extra = len(placed) - len(groups)
-    if not extra:
-        return tuple(placed), ()
-    message = f"{extra} slices are copies of others with the same pixels and were left out."
-    issue = Issue(code="slices.duplicate", severity=Severity.INFO, message=message, measured=float(extra))
-    return tuple(group[0] for group in groups), (issue,)
+def _read_slices(
+    found: Found, config: IngestConfig, series: str | None, case_key: bytes | None, threads: int
+) -> CTVolume:
+    records, damaged = read_records(found.files)
+    chosen = _choose(records, (*found.damaged, *damaged), found.where, config, series)
+    volume = _decoded(chosen.stack, chosen.issues, config, threads)
+    case = patient_case(chosen.stack.slices[0].path, case_key) if case_key is not None else None
+    return replace(volume, case=case or volume.digest[:CASE_LENGTH])
 
 
-def _volume(stack: Stack, issues: tuple[Issue, ...], config: IngestConfig, threads: int) -> CTVolume:
-    files = [record.path for record in stack.slices]
-    # The first slice shows whether the header's matrix is true before memory is asked for the whole volume.
-    slice_hu(files[0], config)
+def _choose(
+    records: Sequence[SliceRecord], damaged: Sequence[str], where: str, config: IngestConfig, series: str | None
+) -> Chosen:
+    """The stack to read: of the series that was asked for, else the one that the rules prefer."""
+    others: Counter[Kind] = Counter()
+    groups: dict[str, list[SliceRecord]] = {}
+    for record in records:
+        kind = kind_of(record)
+        if kind:
+            others[kind] += 1
+        else:
+            groups.setdefault(record.series_uid, []).append(record)
+    if not groups:
+        raise no_slices(others, damaged, where)
+    if series is not None:
+        groups = _asked_for(groups, series, where)
+    stacks: list[tuple[str, Stack]] = []
+    refused: list[tuple[int, str, SeriesError]] = []
+    for uid, slices in groups.items():
+        key = series_key(uid)
+        whole, errors = stacks_of(slices, config.geometry, _same_image)
+        stacks += [(key, stack) for stack in whole]
+        refused += [(-len(slices), key, error) for error in errors]
+    if not stacks:
+        # The largest series speaks for the source.
+        raise min(refused, key=lambda r: r[:2])[2]
+    ranking = ranked(stacks, config.choice)
+    studies = len({record.study_uid for slices in groups.values() for record in slices})
+    stack = ranking[0].stack
+    remarks = remark_on(ranking, [error for *_, error in refused], studies)
+    return Chosen(stack, (*left_out(others, damaged), *remarks, *stack.issues, *burned_in(stack.slices)))
+
+
+def _asked_for(groups: dict[str, list[SliceRecord]], series: str, where: str) -> dict[str, list[SliceRecord]]:
+    chosen = {uid: slices for uid, slices in groups.items() if series in {uid, series_key(uid)}}
+    if not chosen:
+        keys = ", ".join(sorted(series_key(uid) for uid in groups)[:8])
+        raise SeriesError(
+            f"{where} holds no CT series of that UID or key; the keys of its series are {keys}", code="series.not_found"
+        )
+    return chosen
+
+
+def _same_image(one: SliceRecord, other: SliceRecord) -> bool:
+    return same_image(one.header, other.header)
+
+
+def _decoded(stack: Stack, issues: tuple[Issue, ...], config: IngestConfig, threads: int) -> CTVolume:
+    """The volume of a stack: decoded straight into its canonical array where nothing has to be moved."""
     order = stored_order(stack.geometry)
     geometry = canonical_geometry(stack.geometry, order)
     hu = np.empty(geometry.shape, np.int16)
     inside = np.empty(geometry.shape, np.bool_)
-    fill(files, order.to_stored(hu), order.to_stored(inside), config, threads)
-    valid = None if inside.all() else inside
-    check_densities(hu, valid, config)
-    identities = [SliceIdentity(record.instance, record.sop_uid) for record in stack.slices]
-    acquisition = acquisition_of(stack.slices, stack.step_mm)
+    stored_hu, stored_inside = order.to_stored(hu), order.to_stored(inside)
+    real = [n for n in range(stack.geometry.shape[0]) if n not in stack.bridged]
+    filled = fill([s.header for s in stack.slices], stored_hu, stored_inside, real, config.density, threads)
+    resampled = None
+    identities = [SliceIdentity(s.instance, s.sop_uid) for s in stack.slices]
+    for n in stack.bridged:
+        bridge(stored_hu, stored_inside, n)
+        identities.insert(n, SliceIdentity(None, ""))
+        resampled = "bridged gap"
+    if stack.shear_mm is not None:
+        hu, inside, order, geometry = _straightened(stored_hu, stored_inside, stack)
+        resampled = "tilt"
+    remarks = check_densities(filled, hu, None if inside.all() else inside, config.density)
+    acquisition = acquisition_of(stack.slices, stack.step_mm).model_copy(update={"resampled": resampled})
     return CTVolume(
         hu=hu,
         geometry=geometry,
-        valid=valid,
+        valid=None if inside.all() else inside,
         acquisition=acquisition,
         stored=order,
         slices=tuple(reversed(identities)) if order.flipped[0] else tuple(identities),
         digest=array_digest(hu, geometry),
-        issues=(*issues, *missing_fields(acquisition)),
+        issues=(*issues, *remarks, *missing_fields(acquisition)),
     )
