@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from cop_imaging.core.arrays import BoolArray, Int16Array
 from cop_imaging.core.geometry import Geometry, StoredOrder
 from cop_imaging.core.issue import Issue, Severity
 from cop_imaging.core.volume import CTVolume, SliceIdentity
@@ -19,7 +21,7 @@ from cop_imaging.ingest.cases import CASE_LENGTH, patient_case
 from cop_imaging.ingest.choice import Kind, kind_of, left_out, no_slices, ranked, remark_on
 from cop_imaging.ingest.config import IngestConfig
 from cop_imaging.ingest.files import SeriesFiles
-from cop_imaging.ingest.hounsfield import check_densities, fill, same_image
+from cop_imaging.ingest.hounsfield import check_densities, check_volume, fill, same_image
 from cop_imaging.ingest.images import read_image
 from cop_imaging.ingest.orientation import canonical_geometry, stored_order
 from cop_imaging.ingest.parsing import quiet_parser
@@ -101,7 +103,7 @@ def read_volume(
     """Read a series as ``read_series`` does, without looking at what it shows."""
     with quiet_parser() as remarks, opened(source, config.archive) as found:
         if found.image is not None:
-            volume = read_image(found.image, config.density)
+            volume = read_image(found.image, config.image, partial(check_volume, config=config.density))
         else:
             volume = _read_slices(found, config, series, case_key, threads)
     if not remarks:
@@ -199,3 +201,13 @@ def _decoded(stack: Stack, issues: tuple[Issue, ...], config: IngestConfig, thre
         digest=array_digest(hu, geometry),
         issues=(*issues, *remarks, *missing_fields(acquisition)),
     )
+
+
+def _straightened(
+    hu: Int16Array, inside: BoolArray, stack: Stack
+) -> tuple[Int16Array, BoolArray, StoredOrder, Geometry]:
+    """Canonical arrays of a stack whose slices were shifted onto each other, and their grid."""
+    hu, inside, grid = unsheared(hu, inside, stack.geometry, stack.shear_mm or (0.0, 0.0))
+    order = stored_order(grid)
+    hu, inside = (np.ascontiguousarray(order.to_canonical(array)) for array in (hu, inside))
+    return hu, inside, order, canonical_geometry(grid, order)
