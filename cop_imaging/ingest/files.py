@@ -13,7 +13,7 @@ from cop_imaging.ingest.naming import shown_name
 from cop_imaging.ingest.parsing import DAMAGE, quiet_parser
 from cop_imaging.ingest.records import series_key
 
-__all__ = ["SeriesFiles", "dicom_files", "find_series", "looks_like_dicom"]
+__all__ = ["PREAMBLE", "SeriesFiles", "dicom_files", "find_series", "looks_like_dicom", "starts_like_dicom"]
 
 PREAMBLE = 128
 """Bytes before the letters DICM (PS3.10 section 7.1)."""
@@ -97,8 +97,14 @@ def looks_like_dicom(path: Path, shown: str) -> bool:
             start = file.read(PREAMBLE + 4)
     except OSError as error:
         raise unreadable(shown, error) from error
+    return starts_like_dicom(start)
+
+
+def starts_like_dicom(start: bytes) -> bool:
+    """Whether these are the first bytes of a DICOM file."""
     # Old files go without the preamble: they begin with group 0002 or 0008, whose element numbers are small.
-    return start[PREAMBLE:] == b"DICM" or (len(start) > 8 and start[:2] in {b"\x02\x00", b"\x08\x00"} and start[3] == 0)
+    magic = start[PREAMBLE : PREAMBLE + 4] == b"DICM"
+    return magic or (len(start) > 8 and start[:2] in {b"\x02\x00", b"\x08\x00"} and start[3] == 0)
 
 
 def _common_folder(files: Sequence[Path]) -> Path:

@@ -26,7 +26,7 @@ from cop_imaging.errors import SeriesError
 from cop_imaging.ingest.naming import shown_name
 from cop_imaging.ingest.scan import scan
 
-__all__ = ["WANTED", "Header", "read_header", "syntax_name", "unreadable"]
+__all__ = ["WANTED", "Header", "read_header", "sop_class_name", "syntax_name", "unreadable"]
 
 IDENTIFYING = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID")
 """Tell images, series and studies apart; they never leave ingestion unless a user asks for them."""
@@ -188,6 +188,12 @@ def syntax_name(syntax: str) -> str:
     """Name of a transfer syntax; what the standard does not name is not repeated, it may be anything."""
     uid = UID(syntax)
     return uid.name if uid.type == "Transfer Syntax" else "unknown"
+
+
+def sop_class_name(uid: str) -> str:
+    """Name of a SOP class; what the standard does not name is not repeated."""
+    named = UID(uid)
+    return named.name.removesuffix(" Storage") if named.type == "SOP Class" else "unknown"
 
 
 def unreadable(shown: str, error: OSError) -> SeriesError:
