@@ -29,8 +29,9 @@ def arms_down(view: CoarseView) -> bool | None:
     half = slice(first, first + (last - first) // 2)
     bone = view.hu[half] > BONE_HU
     sides = []
-    for part in (bone[:, :, : max(columns[0] - beside, 0)], bone[:, :, columns[-1] + 1 + beside :]):
-        sides.append(float((part.sum(axis=(1, 2)) >= 3).mean()) if part.shape[2] else 0.0)
+    right_end, left_start = max(int(columns[0]) - beside, 0), int(columns[-1]) + 1 + beside
+    for part in (bone[:, :, :right_end], bone[:, :, left_start:]):
+        sides.append(float((part.sum(axis=(1, 2)) >= 3).mean()) if part.size else 0.0)
     return max(sides) > ARM_SHARE
 
 
@@ -52,11 +53,12 @@ def metal(volume: CTVolume, view: CoarseView, config: QualityConfig) -> tuple[fl
     """Volume of metal in mL inside the body, and its distance from the lungs in mm (None without metal or lungs)."""
     nz, ny, nx = view.steps
     count = np.zeros(view.hu.shape, dtype=np.int32)
+    rows, columns = view.hu.shape[1:]
     for k in range(view.hu.shape[0]):
         plane = volume.hu[min(k * nz + nz // 2, volume.hu.shape[0] - 1)]
-        y, x = np.nonzero(plane >= config.metal_hu)
-        inside = (y // ny < count.shape[1]) & (x // nx < count.shape[2])
-        np.add.at(count[k], (y[inside] // ny, x[inside] // nx), 1)
+        dense = plane[: rows * ny, : columns * nx] >= config.metal_hu
+        if dense.any():
+            count[k] = dense.reshape(rows, ny, columns, nx).sum(axis=(1, 3))
     count[~view.body] = 0
     volume_ml = float(count.sum()) * volume.geometry.voxel_ml * nz
     if not volume_ml or not view.lungs.any():

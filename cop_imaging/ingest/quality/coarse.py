@@ -88,15 +88,22 @@ def coarse_view(volume: CTVolume, config: QualityConfig) -> CoarseView:
     return CoarseView(hu, valid, geometry, steps, body, _lungs(hu, valid, body, geometry, config))
 
 
-def commonest(values: Float32Array | Float64Array | Int16Array, low: float, high: float, bin_hu: float) -> float | None:
-    """The density at which a smoothed histogram between two bounds is highest; None for fewer than 100 values."""
+def commonest(
+    values: Float32Array | Float64Array | Int16Array, low: float, high: float, bin_hu: float, share: float = 1.0
+) -> float | None:
+    """The density at which a smoothed histogram between two bounds is highest; None for fewer than 100 values.
+
+    With ``share`` below 1 the lowest density that has a peak of at least that share of the highest one.
+    """
     inside = values[(values >= low) & (values < high)]
     if inside.size < 100:
         return None
     bins = max(3, round((high - low) / bin_hu))
     counts, edges = np.histogram(inside, bins=bins, range=(low, high))
     smooth = ndimage.gaussian_filter1d(counts.astype(np.float64), 1.5, mode="nearest")
-    best = int(smooth.argmax())
+    inner = smooth[1:-1]
+    peaks = np.flatnonzero((inner >= smooth[:-2]) & (inner >= smooth[2:]) & (inner >= share * smooth.max())) + 1
+    best = int(peaks[0]) if peaks.size else 0
     if best in (0, bins - 1):
         # Highest at a bound: the flank of a neighbour, no peak of its own.
         return None

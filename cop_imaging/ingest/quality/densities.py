@@ -17,6 +17,8 @@ CLIPPED_HU = -1023.0
 """Blocks at the end of the scale: padding, or air that was cut off."""
 FAT_RANGE_HU = (-180.0, -25.0)
 SOFT_RANGE_HU = (-20.0, 200.0)
+BEDDING_SHARE = 0.25
+"""Mattress and blankets (-960 to -900) may fill more of the field than air, and are never lighter than it."""
 CLEAR_MM = 10.0
 """Room air is looked for at this distance from the skin: clothes and the table's edge lie nearer."""
 
@@ -24,7 +26,7 @@ CLEAR_MM = 10.0
 def densities(view: CoarseView) -> dict[str, float | None]:
     """Commonest densities of air, fat and soft tissue in HU, None for what is not seen."""
     room = view.valid & ~dilated(view.body, view.geometry, CLEAR_MM)
-    air = commonest(view.hu[room & (view.hu > CLIPPED_HU)], *AIR_RANGE_HU, 4.0)
+    air = commonest(view.hu[room & (view.hu > CLIPPED_HU)], *AIR_RANGE_HU, 4.0, BEDDING_SHARE)
     if air is None:
         # The field ends at the skin: the trachea's air, inside the lungs' air space.
         airway = view.interior(view.lungs & (view.hu < -930.0))

@@ -39,8 +39,10 @@ def slice_steps_mm(volume: CTVolume, view: CoarseView) -> Float64Array:
     shell = ndimage.binary_dilation(large, PLANE) & ~ndimage.binary_erosion(large, PLANE) & view.valid
     rows = np.minimum(np.arange(0, volume.hu.shape[1], step) // ny, shell.shape[1] - 1)
     columns = np.minimum(np.arange(0, volume.hu.shape[2], step) // nx, shell.shape[2] - 1)
-    out = []
-    before, now = (volume.hu[z, ::step, ::step] > TISSUE_HU for z in (low - 1, low)) if high > low else (None, None)
+    out: list[float] = []
+    if high <= low:
+        return np.array(out, dtype=np.float64)
+    before, now = (volume.hu[z, ::step, ::step] > TISSUE_HU for z in (low - 1, low))
     for z in range(low, high):
         after = volume.hu[z + 1, ::step, ::step] > TISSUE_HU
         band = shell[min(z // nz, shell.shape[0] - 1)][np.ix_(rows, columns)]

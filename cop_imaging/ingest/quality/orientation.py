@@ -23,11 +23,12 @@ __all__ = ["Orientation", "orientation", "orientation_issues"]
 
 PLANE = np.ones((1, 3, 3), dtype=bool)
 BONE_HU = 180.0
-LIVER_HU = (0.0, 200.0)
+LIVER_HU = (20.0, 200.0)
 MIDLINE_MM = 35.0
 BELOW_MM = 60.0
 """How far below the lungs liver, spleen and stomach are compared."""
-SPINE_SCALE_MM = 40.0
+CENTRAL = 0.2
+"""Share of the depth of the chest around its middle that tells nothing of front and back."""
 HEART_SCALE_MM = 10.0
 
 
@@ -39,8 +40,8 @@ class Orientation:
     """z: how much both ends of the lungs rise towards their middle, as apices and diaphragm do (-2 to 2)."""
     heart_low: float | None = None
     """z: how far below the middle of the lungs the tissue between them lies, in half heights."""
-    spine_mm: float | None = None
-    """y: how far the spine lies behind the middle of the lungs."""
+    spine: float | None = None
+    """y: how much more bone lies near the midline at the back than in front (-1 to 1)."""
     recess: float | None = None
     """y: how much the lungs' lower end descends towards the back (-1 to 1)."""
     heart_mm: float | None = None
@@ -61,12 +62,13 @@ def orientation(view: CoarseView) -> Orientation:
     z = _weighed((dome, 1.0), (heart_low, 1.0))
     if z is not None and z < 0.0:
         view = _turned(view, 0)
-    spine, recess = _spine_mm(view), _recess(view)
-    y = _weighed((spine, 1.0 / SPINE_SCALE_MM), (recess, 1.5))
+    spine, recess = _spine(view), _recess(view)
+    y = _weighed((spine, 1.0), (recess, 0.4))
     if y is not None and y < 0.0:
         view = _turned(view, 1)
     heart, liver = _heart_mm(view), _liver(view)
-    x = _weighed((heart, 1.0 / HEART_SCALE_MM), (liver, 2.0))
+    # Without tissue between two lungs there is no middle that the liver could lie to the right of.
+    x = None if heart is None else _weighed((heart, 1.0 / HEART_SCALE_MM), (liver, 2.0))
     return Orientation(dome, heart_low, spine, recess, heart, liver, z, y, x)
 
 
@@ -121,16 +123,20 @@ def _weighed(*evidence: tuple[float | None, float]) -> float | None:
 
 def _turned(view: CoarseView, axis: int) -> CoarseView:
     """The view with one axis reversed."""
-    arrays = (view.hu, view.valid, view.body, view.lungs)
-    hu, valid, body, lungs = (np.flip(a, axis) for a in arrays)
-    return replace(view, hu=hu, valid=valid, body=body, lungs=lungs)
+    return replace(
+        view,
+        hu=np.flip(view.hu, axis),
+        valid=np.flip(view.valid, axis),
+        body=np.flip(view.body, axis),
+        lungs=np.flip(view.lungs, axis),
+    )
 
 
 def _ends(view: CoarseView) -> tuple[BoolArray, Int32Array, Int32Array]:
     """Where lung is, seen from above [y, x], and for these columns the index of its lowest and highest voxel."""
     first, last = view.lung_slices
-    lungs = ndimage.binary_opening(view.lungs[first:last], PLANE)
-    seen = lungs.any(axis=0)
+    lungs: BoolArray = ndimage.binary_opening(view.lungs[first:last], PLANE)
+    seen: BoolArray = np.asarray(lungs.any(axis=0))
     lowest = lungs.argmax(axis=0)[seen]
     highest = (lungs.shape[0] - 1 - lungs[::-1].argmax(axis=0))[seen]
     return seen, lowest.astype(np.int32), highest.astype(np.int32)
@@ -161,24 +167,28 @@ def _heart_low(view: CoarseView) -> float | None:
     return float((half - (per_slice * np.arange(per_slice.size)).sum() / per_slice.sum()) / half)
 
 
-def _spine_mm(view: CoarseView) -> float | None:
-    """Centre of the bone near the midline that runs through most slices, behind the middle of the lungs."""
-    first, last = view.lung_slices
+def _spine(view: CoarseView) -> float | None:
+    """Balance of bone near the midline between the back and the front of the chest, slice by slice, averaged.
+
+    The spine is there in every slice; the heart with contrast medium, as dense as bone, in half of them.
+    """
     middle = round(view.centre_x)
     half = max(1, round(MIDLINE_MM / view.geometry.spacing_mm[2]))
     strip = slice(max(middle - half, 0), middle + half + 1)
-    share = ((view.hu > BONE_HU) & view.body)[:, :, strip].mean(axis=0) ** 3
-    share[share < 0.1 * share.max()] = 0.0
-    if np.count_nonzero(share) < 3:
+    bone = ((view.hu > BONE_HU) & view.body)[:, :, strip].sum(axis=2)
+    rows = np.flatnonzero(view.lungs.any(axis=(0, 2)))
+    centre, reach = 0.5 * float(rows[0] + rows[-1]), 0.5 * float(rows[-1] - rows[0])
+    place = (np.arange(bone.shape[1]) - centre) / max(reach, 1.0)
+    back, front = bone[:, place > CENTRAL].sum(axis=1), bone[:, place < -CENTRAL].sum(axis=1)
+    total = back + front
+    if np.count_nonzero(total) < 6:
         return None
-    spine_y = float((share.sum(axis=1) * np.arange(share.shape[0])).sum() / share.sum())
-    rows = np.flatnonzero(view.lungs[first:last].any(axis=(0, 2)))
-    return (spine_y - 0.5 * float(rows[0] + rows[-1])) * view.geometry.spacing_mm[1]
+    return float(((back - front) / np.maximum(total, 1))[total > 0].mean())
 
 
 def _recess(view: CoarseView) -> float | None:
     seen, lowest, _ = _ends(view)
-    return -_correlation(np.nonzero(seen)[0], lowest) if lowest.size >= 50 else None
+    return -_correlation(np.nonzero(seen)[0].astype(np.int32), lowest) if lowest.size >= 50 else None
 
 
 def _heart_mm(view: CoarseView) -> float | None:
@@ -196,11 +206,11 @@ def _liver(view: CoarseView) -> float | None:
     low = max(0, first - round(BELOW_MM / view.geometry.spacing_mm[0]))
     smooth = ndimage.uniform_filter(view.hu[low:high], (1, 3, 3))
     dense = (smooth > LIVER_HU[0]) & (smooth < LIVER_HU[1]) & view.body[low:high]
-    core = ndimage.binary_erosion(dense, PLANE, iterations=2)
+    core = ndimage.binary_erosion(dense, PLANE, iterations=3)
     x = np.arange(core.shape[2]) - view.centre_x
     columns = core.sum(axis=(0, 1)).astype(np.float64)
     right, left = float(columns[x < 0].sum()), float(columns[x > 0].sum())
-    if (right + left) * view.geometry.voxel_ml < 100.0:
+    if (right + left) * view.geometry.voxel_ml < 50.0:
         return None
     return (right - left) / (right + left)
 
