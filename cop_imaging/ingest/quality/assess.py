@@ -38,7 +38,8 @@ def assess(volume: CTVolume, config: QualityConfig) -> tuple[ScanQuality, tuple[
     """
     view = coarse_view(volume, config)
     hu, noise = densities(view), measure_noise(volume, view, config)
-    covered = coverage(view, config)
+    covered, blood = coverage(view, config), blood_density(view)
+    seen = None if blood is None else blood > config.contrast_hu
     known: dict[str, float | None] = {
         **hu,
         "noise_hu": noise.sd_hu,
@@ -47,12 +48,11 @@ def assess(volume: CTVolume, config: QualityConfig) -> tuple[ScanQuality, tuple[
         "noise_per_mm": noise.per_mm,
         "lung_ml": view.lung_ml,
     }
-    issues = (*density_issues(hu, config), *noise_issues(noise, config), *coverage_issues(view, covered, config))
+    issues = (*density_issues(hu, seen, config), *noise_issues(noise, config), *coverage_issues(view, covered, config))
     if any(issue.severity is Severity.ERROR for issue in issues):
         return _quality(known, kernel_class=noise.kernel_class), issues
 
-    blood, lung = blood_density(view), lung_density(view)
-    seen = None if blood is None else blood > config.contrast_hu
+    lung = lung_density(view)
     moved, arms = motion_percent(volume, view, config), arms_down(view)
     metal_ml, away_mm = metal(volume, view, config)
     known |= {"blood_hu": blood, "lung_hu": lung, "motion_percent": moved, "metal_ml": metal_ml}

@@ -45,12 +45,12 @@ def lung_density(view: CoarseView) -> float | None:
     return commonest(view.hu[view.interior(view.lungs)], -980.0, -450.0, 10.0)
 
 
-def density_issues(found: dict[str, float | None], config: QualityConfig) -> tuple[Issue, ...]:
-    """``hu.offset`` for every density that is not where it belongs."""
+def density_issues(found: dict[str, float | None], contrast: bool | None, config: QualityConfig) -> tuple[Issue, ...]:
+    """``hu.offset`` for every density that is not where it belongs; contrast medium excuses bright soft tissue."""
     limits = {
         "air_hu": ("air", -1000.0 - config.air_off_hu, -1000.0 + config.air_off_hu),
         "fat_hu": ("fat", config.fat_low_hu, config.fat_high_hu),
-        "soft_tissue_hu": ("soft tissue", config.soft_low_hu, config.soft_high_hu),
+        "soft_tissue_hu": ("soft tissue", config.soft_low_hu, np.inf if contrast else config.soft_high_hu),
     }
     issues = []
     for key, (name, low, high) in limits.items():
@@ -61,8 +61,8 @@ def density_issues(found: dict[str, float | None], config: QualityConfig) -> tup
             Issue(
                 code="hu.offset",
                 severity=Severity.WARNING,
-                message=f"the commonest density of {name} is {value:.0f} HU instead of {low:.0f} to {high:.0f} HU; "
-                "nothing was corrected",
+                message=f"the commonest density of {name} is {value:.0f} HU instead of "
+                f"{low:.0f} HU {'and more' if np.isinf(high) else f'to {high:.0f} HU'}; nothing was corrected",
                 affects=("ground_glass", "consolidation", "likelihood"),
                 measured=value,
                 limit=low if value < low else high,
