@@ -35,9 +35,6 @@ from cop_imaging.signs import SignsConfig, observe, signs_with, vectorize
 
 __all__ = ["Config", "analyze"]
 
-CASE_LENGTH = 12
-
-
 class Config(Section):
     """Everything that can change a number, one section for each stage."""
 
@@ -56,13 +53,15 @@ def analyze(
     uids: bool = False,
     progress: Progress | None = None,
     threads: int | None = None,
+    series: str | None = None,
+    case_key: bytes | None = None,
 ) -> Analysis:
     """Read one chest CT series and measure it: lungs, signs, likelihood, report.
 
     Parameters
     ----------
     source : path or SeriesFiles
-        A folder with one DICOM CT series.
+        A folder, file or archive with a chest CT in DICOM, or a NIfTI, NRRD or MetaImage volume.
     config : Config, optional
         Limits in force; the defaults when left out.
     lungs : path, optional
@@ -73,6 +72,10 @@ def analyze(
         Is told when each stage begins and ends, and keeps the times.
     threads : int, optional
         Threads that decode slices; every result is the same for any number.
+    series : str, optional
+        UID or key of the series to read, when the source holds several.
+    case_key : bytes, optional
+        Secret from which ``case`` is made with the patient identifier, so that scans of one patient share it.
 
     Raises
     ------
@@ -87,25 +90,29 @@ def analyze(
     progress = progress or Progress()
     with progress.stage("ingest", "reading slices"):
         where = source if isinstance(source, SeriesFiles) else Path(source)
-        volume = read_series(where, config.ingest, threads=threads or 2)
+        volume = read_series(where, config.ingest, series=series, case_key=case_key, threads=threads or 2)
         given = read_lung_mask(Path(lungs), volume) if lungs is not None else None
     with progress.stage("anatomy", "finding lungs, airways and vessels"):
         anatomy = segment(volume, config.anatomy, lungs=given)
     with progress.stage("scene", "laying out frames of reference"):
         scene = build_scene(volume, anatomy, config.scene)
     with progress.stage("signs", "looking for signs"):
-        findings = observe(scene, config.signs)
+        findings = observe(scene, config.signs, volume.issues)
         vector = vectorize(findings)
-    issues = (*volume.issues, *anatomy.issues, *scene.issues, *_issues_of(findings))
+    # What ingestion saw of the lungs already, anatomy does not say again.
+    said = {issue.code for issue in volume.issues}
+    new = (issue for issue in (*anatomy.issues, *scene.issues) if issue.code not in said)
+    issues = (*volume.issues, *new, *_issues_of(findings))
     with progress.stage("classifier", "weighing the evidence"):
         model = load_model()
         likelihood, status, issues = _weigh(vector, model, issues, config)
     report = Report(
         status=status,
-        case=volume.digest[:CASE_LENGTH],
+        case=volume.case,
         acquisition=volume.acquisition,
+        quality=volume.quality,
         issues=issues,
-        anatomy=_summary(anatomy),
+        anatomy=_summary(anatomy, contiguous=volume.acquisition.contiguous),
         findings=_summaries(findings, config, uids=uids),
         features=vector.as_dict(),
         likelihood=likelihood,
@@ -159,17 +166,20 @@ def _issues_of(findings: Sequence[Finding]) -> tuple[Issue, ...]:
     )
 
 
-def _summary(anatomy: Anatomy) -> AnatomySummary:
+def _summary(anatomy: Anatomy, *, contiguous: bool) -> AnatomySummary:
     ml = anatomy.geometry.voxel_ml
     right, left = (float((anatomy.lungs == side).sum()) * ml for side in (RIGHT, LEFT))
+    volumes_ml = {
+        "lung_volume_ml": right + left,
+        "right_volume_ml": right,
+        "left_volume_ml": left,
+        "airway_volume_ml": float(anatomy.airways.sum()) * ml,
+        "vessel_volume_ml": float(anatomy.vessels.sum()) * ml,
+        "recovered_ml": anatomy.doubt.recovered_ml,
+        "uncertain_ml": anatomy.doubt.uncertain_ml,
+    }
     return AnatomySummary(
-        lung_volume_ml=right + left,
-        right_volume_ml=right,
-        left_volume_ml=left,
-        airway_volume_ml=float(anatomy.airways.sum()) * ml,
-        vessel_volume_ml=float(anatomy.vessels.sum()) * ml,
-        recovered_ml=anatomy.doubt.recovered_ml,
-        uncertain_ml=anatomy.doubt.uncertain_ml,
+        **(volumes_ml if contiguous else dict.fromkeys(volumes_ml)),
         mask_trust=anatomy.doubt.trust,
         right_to_left=anatomy.doubt.right_to_left,
         mask_given=anatomy.doubt.given,

@@ -23,7 +23,7 @@ __all__ = ["analyze"]
 
 @guarded
 def analyze(
-    series: Annotated[Path, typer.Argument(metavar="SERIES", help="Folder (or file) of one chest CT series in DICOM.")],
+    series: Annotated[Path, typer.Argument(metavar="SERIES", help="Chest CT: a DICOM folder, file or archive, or NIfTI, NRRD, MHA.")],
     *,
     out: OutOption,
     masks: MasksOption = False,
@@ -31,6 +31,21 @@ def analyze(
         Path | None,
         typer.Option(
             "--lungs", metavar="MASK", help="Lung mask to use instead of finding the lungs.", show_default=False
+        ),
+    ] = None,
+    series_uid: Annotated[
+        str | None,
+        typer.Option(
+            "--series", metavar="UID", help="UID or key of the series to read, of several.", show_default=False
+        ),
+    ] = None,
+    case_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--case-key",
+            metavar="FILE",
+            help="File with a secret: scans of one patient then share their case, which only the secret explains.",
+            show_default=False,
         ),
     ] = None,
     config: ConfigOption = None,
@@ -61,8 +76,31 @@ def analyze(
     # A wrong setting or a taken folder is told at once, not after a minute of work.
     settings = load_config(Config, config, overrides or ())
     check_output(out, overwrite=overwrite)
+    secret = _secret(case_key) if case_key is not None else None
     with limited_threads(threads), shown_stages(quiet=quiet) as progress:
-        analysis = analyze_series(series, config=settings, lungs=lungs, uids=uids, progress=progress, threads=threads)
+        analysis = analyze_series(
+            series,
+            config=settings,
+            lungs=lungs,
+            uids=uids,
+            progress=progress,
+            threads=threads,
+            series=series_uid,
+            case_key=secret,
+        )
         with progress.stage("report", "writing the report"):
             analysis.save(out, masks=masks, overwrite=overwrite)
     print(*summary_lines(analysis.report), out / "report.html", sep="\n")
+
+
+def _secret(path: Path) -> bytes:
+    """The content of a key file; a short one could be tried out."""
+    from cop_imaging.errors import UsageError
+
+    try:
+        secret = path.read_bytes().strip()
+    except OSError as error:
+        raise UsageError(f"the key file {path} cannot be read: {error.strerror}") from error
+    if len(secret) < 16:
+        raise UsageError(f"the key file {path} holds {len(secret)} bytes; give at least 16 random ones")
+    return secret

@@ -18,9 +18,11 @@ def summary_lines(report: Report) -> list[str]:
         f"{issue.severity.value}: {issue.message}" for issue in report.issues if issue.severity is not Severity.INFO
     ]
     lungs = report.anatomy
-    lines += [
-        f"lungs: {lungs.lung_volume_ml:.0f} ml (right {lungs.right_volume_ml:.0f}, left {lungs.left_volume_ml:.0f})"
-    ]
+    volumes_ml = (lungs.lung_volume_ml, lungs.right_volume_ml, lungs.left_volume_ml)
+    if None in volumes_ml:
+        lines += ["lungs: no volumes, there are gaps between slices"]
+    else:
+        lines += ["lungs: {:.0f} ml (right {:.0f}, left {:.0f})".format(*volumes_ml)]
     # The lungs are always there: as a sign they would say nothing more.
     shown = [f for f in report.findings if f.sign != LUNGS and f.presence in (Presence.PRESENT, Presence.POSSIBLE)]
     lines += [_sign_line(f) for f in shown]

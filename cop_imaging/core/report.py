@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from cop_imaging.core.finding import Finding, Lesion, Measure, Presence
 from cop_imaging.core.issue import Issue, Status
 from cop_imaging.core.likelihood import Likelihood
+from cop_imaging.core.quality import ScanQuality
 from cop_imaging.core.volume import Acquisition
 
 __all__ = [
@@ -31,14 +32,15 @@ class AnatomySummary(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    lung_volume_ml: float
-    right_volume_ml: float
-    left_volume_ml: float
-    airway_volume_ml: float
-    vessel_volume_ml: float
-    recovered_ml: float
+    lung_volume_ml: float | None
+    """None, like every volume, when there are gaps between slices."""
+    right_volume_ml: float | None
+    left_volume_ml: float | None
+    airway_volume_ml: float | None
+    vessel_volume_ml: float | None
+    recovered_ml: float | None
     """Dense lung brought back behind the threshold mask."""
-    uncertain_ml: float
+    uncertain_ml: float | None
     """Tissue that might be lung and was left out."""
     mask_trust: float
     right_to_left: float | None
@@ -103,8 +105,10 @@ class Report(BaseModel):
     research_use: str = RESEARCH_USE
     status: Status
     case: str
-    """From the digest of the input; never a patient identifier."""
+    """From the digest of the input, or a keyed hash of the patient identifier; never an identifier itself."""
     acquisition: Acquisition
+    quality: ScanQuality = ScanQuality()
+    """What was measured of the scan itself."""
     issues: tuple[Issue, ...]
     anatomy: AnatomySummary
     findings: tuple[FindingSummary, ...]

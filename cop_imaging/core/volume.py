@@ -35,6 +35,8 @@ class Acquisition(BaseModel):
     exposure_mas: float | None = None
     slice_thickness_mm: float | None = None
     slice_step_mm: float | None = None
+    contiguous: bool = True
+    """False when there are gaps between slices: shares of cut area can be measured there, volumes cannot."""
     pixel_spacing_mm: tuple[float, float] | None = None
     rows: int | None = None
     columns: int | None = None

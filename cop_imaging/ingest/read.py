@@ -190,7 +190,9 @@ def _decoded(stack: Stack, issues: tuple[Issue, ...], config: IngestConfig, thre
         hu, inside, order, geometry = _straightened(stored_hu, stored_inside, stack)
         resampled = "tilt"
     remarks = check_densities(filled, hu, None if inside.all() else inside, config.density)
-    acquisition = acquisition_of(stack.slices, stack.step_mm).model_copy(update={"resampled": resampled})
+    acquisition = acquisition_of(stack.slices, stack.step_mm).model_copy(
+        update={"resampled": resampled, "contiguous": not any(i.code == "slices.not_contiguous" for i in stack.issues)}
+    )
     return CTVolume(
         hu=hu,
         geometry=geometry,

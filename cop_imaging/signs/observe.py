@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from cop_imaging.config import Section
-from cop_imaging.core.finding import Finding, Sign
+from cop_imaging.core.finding import Finding, Sign, not_assessable
+from cop_imaging.core.issue import Issue
 from cop_imaging.core.scene import Scene
 from cop_imaging.signs.consolidation import Consolidation, ConsolidationConfig
 from cop_imaging.signs.ground_glass import GroundGlass, GroundGlassConfig
@@ -35,9 +39,26 @@ SIGNS = signs_with(SignsConfig())
 """The catalogue with the default limits."""
 
 
-def observe(scene: Scene, config: SignsConfig | None = None) -> tuple[Finding, ...]:
-    """The finding of every sign; each sees the findings that it needs."""
+def observe(scene: Scene, config: SignsConfig | None = None, issues: Sequence[Issue] = ()) -> tuple[Finding, ...]:
+    """The finding of every sign; each sees the findings that it needs.
+
+    A sign that an issue spoils is not assessable; with gaps between slices no finding claims a volume.
+    """
+    spoiled = {sign: issue.message for issue in issues for sign in issue.spoils}
     found: dict[str, Finding] = {}
     for sign in signs_with(config or SignsConfig()):
-        found[sign.name] = sign.observe(scene, {name: found[name] for name in sign.needs})
+        if sign.name in spoiled:
+            finding = not_assessable(sign, spoiled[sign.name])
+        else:
+            finding = sign.observe(scene, {name: found[name] for name in sign.needs})
+        found[sign.name] = finding if scene.acquisition.contiguous else _without_volumes(finding)
     return tuple(found.values())
+
+
+def _without_volumes(finding: Finding) -> Finding:
+    """The finding without millilitres and without lesions: between the slices nothing was seen."""
+    measures = tuple(
+        m.model_copy(update={"value": None, "low": None, "high": None}) if m.unit == "ml" else m
+        for m in finding.measures
+    )
+    return replace(finding, measures=measures, lesions=())

@@ -207,7 +207,7 @@ class ReversedHalo:
 
     def reliability(self, acquisition: Acquisition) -> tuple[Reliability, str]:
         """How far the scan's slices suit the sign."""
-        return by_thickness(acquisition, self.config.thickness_mm, "the reversed halo")
+        return by_thickness(acquisition, self.config.thickness_mm, "the reversed halo", in_one_slice=False)
 
     def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
         """Every ring with its numbers; look-alikes are counted by name."""
