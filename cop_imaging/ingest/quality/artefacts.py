@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from cop_imaging.core.grid import distance_to
 from cop_imaging.core.issue import Issue, Severity
@@ -16,6 +17,9 @@ BONE_HU = 200.0
 BESIDE_MM = 45.0
 """Bone farther than this beside the lungs is no rib: humerus, elbow or forearm."""
 ARM_SHARE = 0.4
+FLESH_HU = -200.0
+FLESH_MM = 30.0
+FLESH_SHARE = 0.6
 NEAR_LUNG_MM = 30.0
 
 
@@ -27,12 +31,20 @@ def arms_down(view: CoarseView) -> bool | None:
         return None
     beside = round(BESIDE_MM / view.geometry.spacing_mm[2])
     half = slice(first, first + (last - first) // 2)
-    bone = view.hu[half] > BONE_HU
+    # The shell of a table is as dense as bone, but no flesh lies around it.
+    flesh = ndimage.uniform_filter((view.hu[half] > FLESH_HU).astype(np.float32), _blocks_of(view, FLESH_MM))
+    bone = (view.hu[half] > BONE_HU) & (flesh > FLESH_SHARE)
     sides = []
     right_end, left_start = max(int(columns[0]) - beside, 0), int(columns[-1]) + 1 + beside
     for part in (bone[:, :, :right_end], bone[:, :, left_start:]):
         sides.append(float((part.sum(axis=(1, 2)) >= 3).mean()) if part.size else 0.0)
     return max(sides) > ARM_SHARE
+
+
+def _blocks_of(view: CoarseView, width_mm: float) -> tuple[int, int, int]:
+    """A box of one slice and that width, in blocks."""
+    _, y, x = view.geometry.spacing_mm
+    return (1, max(3, round(width_mm / y)), max(3, round(width_mm / x)))
 
 
 def arm_issues(found: bool | None) -> tuple[Issue, ...]:

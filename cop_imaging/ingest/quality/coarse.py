@@ -19,6 +19,7 @@ __all__ = ["CoarseView", "coarse_view", "commonest"]
 PLANE = np.ones((1, 3, 3), dtype=bool)
 TISSUE_HU = -400.0
 """Midway between aerated lung (-850) and soft tissue (40)."""
+FEWEST = 30
 ROOM_AIR_HU = -940.0
 """Between aerated lung and room air, for means of a block."""
 
@@ -91,12 +92,12 @@ def coarse_view(volume: CTVolume, config: QualityConfig) -> CoarseView:
 def commonest(
     values: Float32Array | Float64Array | Int16Array, low: float, high: float, bin_hu: float, share: float = 1.0
 ) -> float | None:
-    """The density at which a smoothed histogram between two bounds is highest; None for fewer than 100 values.
+    """The density at which a smoothed histogram between two bounds is highest; None for fewer than 30 values.
 
     With ``share`` below 1 the lowest density that has a peak of at least that share of the highest one.
     """
     inside = values[(values >= low) & (values < high)]
-    if inside.size < 100:
+    if inside.size < FEWEST:
         return None
     bins = max(3, round((high - low) / bin_hu))
     counts, edges = np.histogram(inside, bins=bins, range=(low, high))

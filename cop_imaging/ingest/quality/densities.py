@@ -17,6 +17,7 @@ CLIPPED_HU = -1023.0
 """Blocks at the end of the scale: padding, or air that was cut off."""
 FAT_RANGE_HU = (-180.0, -25.0)
 SOFT_RANGE_HU = (-20.0, 200.0)
+AIRWAY_HU = -930.0
 BEDDING_SHARE = 0.25
 """Mattress and blankets (-960 to -900) may fill more of the field than air, and are never lighter than it."""
 CLEAR_MM = 10.0
@@ -26,11 +27,13 @@ CLEAR_MM = 10.0
 def densities(view: CoarseView) -> dict[str, float | None]:
     """Commonest densities of air, fat and soft tissue in HU, None for what is not seen."""
     room = view.valid & ~dilated(view.body, view.geometry, CLEAR_MM)
-    air = commonest(view.hu[room & (view.hu > CLIPPED_HU)], *AIR_RANGE_HU, 4.0, BEDDING_SHARE)
-    if air is None:
-        # The field ends at the skin: the trachea's air, inside the lungs' air space.
-        airway = view.interior(view.lungs & (view.hu < -930.0))
-        air = commonest(view.hu[airway], *AIR_RANGE_HU, 4.0)
+    airway = view.interior(view.lungs & (view.hu < AIRWAY_HU))
+    # A field that ends near the skin may hold nothing but bedding: the trachea's air is air in any field.
+    found = [
+        commonest(view.hu[where & (view.hu > CLIPPED_HU)], *AIR_RANGE_HU, 4.0, BEDDING_SHARE)
+        for where in (room, airway)
+    ]
+    air = min((value for value in found if value is not None), default=None)
     inside = ndimage.binary_erosion(view.body, np.ones((1, 3, 3), dtype=bool)) & ~view.lungs
     flat = inside & (_spread(view) < 60.0)
     return {

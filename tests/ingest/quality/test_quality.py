@@ -94,6 +94,26 @@ def test_bedding_that_fills_more_of_the_field_than_air_is_not_taken_for_air(ches
     assert assess(changed(chest, hu), CONFIG)[0].air_hu == pytest.approx(-1000.0, abs=8.0)
 
 
+def beside(chest, shape_of):
+    """The chest in a wider field, with something beside it along the lungs."""
+    hu = np.pad(chest.hu, ((0, 0), (0, 0), (40, 40)), constant_values=-1000)
+    y, x = np.mgrid[: hu.shape[1], : hu.shape[2]]
+    shape_of(hu, np.hypot(y - 63, x - 20))
+    return CTVolume(hu, replace(chest.geometry, shape=hu.shape))
+
+
+def test_an_arm_beside_the_chest_is_seen_and_the_rim_of_a_table_is_no_arm(chest):
+    def arm(hu, away):
+        hu[:, away < 16] = 40
+        hu[:, away < 5] = 700
+
+    def rim(hu, away):
+        hu[:, away < 2] = 700
+
+    assert assess(beside(chest, arm), CONFIG)[0].arms_down is True
+    assert assess(beside(chest, rim), CONFIG)[0].arms_down is False
+
+
 def test_slices_that_jump_to_and_fro_are_motion_and_a_quiet_scan_is_not(chest):
     hu = chest.hu.copy()
     hu[::2] = np.roll(hu[::2], 2, axis=1)
