@@ -35,6 +35,7 @@ from cop_imaging.signs import SignsConfig, observe, signs_with, vectorize
 
 __all__ = ["Config", "analyze"]
 
+
 class Config(Section):
     """Everything that can change a number, one section for each stage."""
 

@@ -23,7 +23,10 @@ __all__ = ["analyze"]
 
 @guarded
 def analyze(
-    series: Annotated[Path, typer.Argument(metavar="SERIES", help="Chest CT: a DICOM folder, file or archive, or NIfTI, NRRD, MHA.")],
+    series: Annotated[
+        Path,
+        typer.Argument(metavar="SERIES", help="Chest CT: a DICOM folder, file or archive, or NIfTI, NRRD, MHA."),
+    ],
     *,
     out: OutOption,
     masks: MasksOption = False,

@@ -19,9 +19,7 @@ __all__ = ["index"]
 def index(
     root: Annotated[Path, typer.Argument(metavar="ROOT", help="Folder below which the series lie.")],
     *,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="FILE", help="Parquet file for the table.", show_default=False)
-    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Parquet file for the table.", show_default=False)],
     config: ConfigOption = None,
     overrides: SetOption = None,
     uids: Annotated[

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+
 from cop_imaging.core.issue import Issue, Severity
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.ingest.headers import Header, syntax_name

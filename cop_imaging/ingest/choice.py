@@ -210,9 +210,7 @@ def _reason(stack: Stack, other: Stack, rules: Sequence[Rule], config: ChoiceCon
 def _chest(stack: Stack, config: ChoiceConfig) -> float:
     part = (_middle(stack).header.text("BodyPartExamined") or "").upper()
     width = stack.geometry.shape[2] * stack.geometry.spacing_mm[2]
-    return float(
-        part in OTHER_PARTS or _extent_mm(stack) < config.whole_chest_mm or width < config.chest_field_mm
-    )
+    return float(part in OTHER_PARTS or _extent_mm(stack) < config.whole_chest_mm or width < config.chest_field_mm)
 
 
 def _original(stack: Stack, _: ChoiceConfig) -> float:

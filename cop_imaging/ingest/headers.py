@@ -82,7 +82,7 @@ PIXEL_DATA = 0x7FE00010
 LONG_VRS = frozenset({b"OB", b"OW", b"UN", b"OD", b"OF", b"OL", b"OV"})
 """Representations with a length of 32 bits (PS3.5 section 7.1.2) that Pixel Data comes in."""
 FIRST_LOOK, SECOND_LOOK = 16 << 10, 256 << 10
-"""Bytes of a file that the scanner sees: most headers end within the first, icons and long sequences within the other."""
+"""Bytes of a file that the scanner sees: most headers end within the first, long sequences in the other."""
 UNDEFINED = 0xFFFFFFFF
 
 
@@ -236,4 +236,3 @@ def _pixel_data(file: io.BufferedReader, syntax: str) -> tuple[int | None, int |
 
 def _printable(value: str) -> str:
     return "".join(c if c.isprintable() else " " for c in value)
-

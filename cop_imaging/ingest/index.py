@@ -323,9 +323,7 @@ def _judge_study(task: tuple[list[Series], IngestConfig, bool]) -> list[dict[str
     rows: dict[str, dict[str, Any]] = {}
     stacks: list[tuple[str, Stack]] = []
     for key, series, study_uid, series_uid, folder, files, size, blobs in study:
-        records = [
-            record_of(Header(Path(), *one)) for blob in blobs for one in pickle.loads(zlib.decompress(blob))
-        ]
+        records = [record_of(Header(Path(), *one)) for blob in blobs for one in pickle.loads(zlib.decompress(blob))]
         row: dict[str, Any] = {"study": key, "series": series, "folder": folder, "files": files, "bytes": size}
         if uids:
             row |= {"series_uid": series_uid, "study_uid": study_uid}

@@ -60,18 +60,25 @@ def density_issues(found: dict[str, float | None], contrast: bool | None, config
         value = found[key]
         if value is None or low <= value <= high:
             continue
+        # A lost offset moves all densities: beside fat and soft tissue in their places, "air" is bedding or foam.
+        alone = key == "air_hu" and _in_place(found, limits, "fat_hu") and _in_place(found, limits, "soft_tissue_hu")
         issues.append(
             Issue(
                 code="hu.offset",
-                severity=Severity.WARNING,
+                severity=Severity.INFO if alone else Severity.WARNING,
                 message=f"the commonest density of {name} is {value:.0f} HU instead of "
                 f"{low:.0f} HU {'and more' if np.isinf(high) else f'to {high:.0f} HU'}; nothing was corrected",
-                affects=("ground_glass", "consolidation", "likelihood"),
+                affects=() if alone else ("ground_glass", "consolidation", "likelihood"),
                 measured=value,
                 limit=low if value < low else high,
             )
         )
     return tuple(issues)
+
+
+def _in_place(found: dict[str, float | None], limits: dict[str, tuple[str, float, float]], key: str) -> bool:
+    value, (_, low, high) = found[key], limits[key]
+    return value is not None and low <= value <= high
 
 
 def expiration_issues(lung_hu: float | None, config: QualityConfig) -> tuple[Issue, ...]:
