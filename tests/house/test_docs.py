@@ -15,6 +15,7 @@ from cop_imaging.cli import faults
 from cop_imaging.cli.main import app
 from cop_imaging.core import Issue, Report
 from cop_imaging.core.likelihood import Contribution, DiseaseProbability, Likelihood, Probability
+from cop_imaging.core.quality import ScanQuality
 from cop_imaging.core.report import AnatomySummary, FindingSummary, Provenance
 from cop_imaging.core.volume import Acquisition
 
@@ -22,7 +23,7 @@ CHECKOUT = Path(__file__).parents[2]
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 OUTPUTS = CHECKOUT / "docs" / "outputs.md"
 MODELS: tuple[type[BaseModel], ...] = (
-    *(Report, Acquisition, Issue, AnatomySummary, FindingSummary, Provenance),
+    *(Report, Acquisition, ScanQuality, Issue, AnatomySummary, FindingSummary, Provenance),
     *(Likelihood, Probability, DiseaseProbability, Contribution),
 )
 
