@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Literal, NamedTuple
 
 from pydicom.uid import (
@@ -162,7 +163,7 @@ def ranked(stacks: Iterable[tuple[str, Stack]], config: ChoiceConfig) -> tuple[R
 
     ordered = sorted(stacks, key=order)
     out = []
-    for (key, stack), following in zip(ordered, [*ordered[1:], None], strict=True):
+    for (key, stack), following in zip_longest(ordered, ordered[1:]):
         out.append(Ranked(key, stack, _reason(stack, following[1], rules, config) if following else ""))
     return tuple(out)
 
