@@ -1,42 +1,70 @@
-"""From stored values to one block of Hounsfield units, and whether they are Hounsfield units at all."""
+"""From stored values to one block of Hounsfield units, slice by slice and in place."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import ndimage
 
-from cop_imaging.core.arrays import BoolArray, Float32Array, Int16Array, Int32Array
+from cop_imaging.core.arrays import AnyArray, BoolArray, Int16Array
+from cop_imaging.core.issue import Issue, Severity
 from cop_imaging.core.volume import AIR_HU
 from cop_imaging.errors import SeriesError
-from cop_imaging.ingest.config import IngestConfig
-from cop_imaging.ingest.pixels import StoredSlice, decode
+from cop_imaging.ingest.densities import Densities, counted
+from cop_imaging.ingest.density_config import DensityConfig
+from cop_imaging.ingest.fragments import frames_of
+from cop_imaging.ingest.headers import Header
+from cop_imaging.ingest.padding import canvas, declared
+from cop_imaging.ingest.pixels import ENCAPSULATED, StoredSlice, decode, is_lossy
 
-__all__ = ["check_densities", "fill", "slice_hu"]
+__all__ = ["Filled", "fill", "same_image", "slice_hu"]
 
-HIGHEST_HU = np.iinfo(np.int16).max
-BIN_HU = 20
-"""Width of the bins in which the commonest density is looked for: finer ones follow noise."""
-SPARSE = 4
-"""The check looks at one voxel in so many along each axis."""
-SPLIT_HU = -500
-"""Midway between air and water: what is below is air or lung."""
-BONE_HU = 1500
-"""What is above is metal, teeth or not in Hounsfield units."""
+INT16 = np.iinfo(np.int16)
+UNIT = ("HU", "HOUN", "US")
+"""How Rescale Types begin that a CT image may give (PS3.3 C.11.1.1.2): Hounsfield units, some misspelt, or unspecified."""
+FEWEST_BITS = 9
+"""A CT value needs more than eight bits; with less it is a picture of a window."""
 
 
-def fill(files: Sequence[Path], hu: Int16Array, valid: BoolArray, config: IngestConfig, threads: int) -> None:
-    """Decode ``files`` into ``hu`` and ``valid``, slice by slice and in place.
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What was seen of the densities while they were decoded."""
+
+    densities: Densities
+    issues: tuple[Issue, ...] = ()
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Running counts over slices."""
+
+    densities: Densities = field(default_factory=Densities)
+    values: dict[str, int] = field(default_factory=dict)
+    """Pixels outside the scanned field by how they were recognized."""
+
+
+def fill(
+    headers: Sequence[Header],
+    hu: Int16Array,
+    valid: BoolArray,
+    planes: Sequence[int],
+    config: DensityConfig,
+    threads: int,
+) -> Filled:
+    """Decode slices into ``hu`` and ``valid``.
 
     Parameters
     ----------
+    headers : sequence of Header
+        One for each slice.
     hu : int16 [slice, row, column]
         A view in stored order; gets Hounsfield units, -1024 where nothing was scanned.
     valid : bool [slice, row, column]
         Becomes True inside the scanned field.
+    planes : sequence of int
+        The plane of the view that each slice goes to.
     threads : int
         Slices that are decoded side by side; the result does not depend on it.
 
@@ -45,99 +73,162 @@ def fill(files: Sequence[Path], hu: Int16Array, valid: BoolArray, config: Ingest
     SeriesError
         As ``slice_hu`` does, for the first slice that fails.
     """
+    frames = _compressed_frames(headers)
 
-    def one(n: int) -> None:
-        hu[n], valid[n] = slice_hu(files[n], config)
+    def one(n: int) -> tuple[Densities, dict[str, int]]:
+        header = headers[n]
+        frame = frames[header.path][header.frame] if header.path in frames and header.frame is not None else None
+        return slice_hu(header, hu[planes[n]], valid[planes[n]], config, frame)
 
+    seen = _Seen()
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
-        for _ in pool.map(one, range(len(files))):
-            pass
+        for densities, padded in pool.map(one, range(len(headers))):
+            seen.densities.add(densities)
+            for how, count in padded.items():
+                seen.values[how] = seen.values.get(how, 0) + count
+    return Filled(seen.densities, (*_padding(seen.values, hu.size), *_lossy(headers, config)))
 
 
-def slice_hu(path: Path, config: IngestConfig) -> tuple[Int16Array, BoolArray]:
-    """Hounsfield units [row, column] of one slice, and where it was scanned.
+def slice_hu(
+    header: Header, hu: Int16Array, valid: BoolArray, config: DensityConfig, frame: bytes | None = None
+) -> tuple[Densities, dict[str, int]]:
+    """Put the Hounsfield units of one slice into ``hu`` [row, column], and where it was scanned into ``valid``.
+
+    Returns
+    -------
+    Densities
+        A sample of the densities before anything was cut off.
+    dict
+        Pixels outside the scanned field, by how they were recognized.
 
     Raises
     ------
     SeriesError
-        ``hu.rescale_missing`` if slope or intercept are missing or the slope is zero; as ``decode`` does.
+        ``hu.rescale_missing`` if slope or intercept are missing, the slope is zero, or they lead to another unit;
+        ``series.secondary_capture`` if the pixels have eight bits or less; as ``decode`` does.
     """
-    stored = decode(path)
+    _check_unit(header)
+    stored = decode(header, frame)
     slope, intercept = stored.slope, stored.intercept
     if slope is None or intercept is None or slope == 0.0:
         raise SeriesError(
-            f"{path.name} does not say how its values become Hounsfield units (Rescale Slope and Intercept); "
+            f"{header.shown} does not say how its values become Hounsfield units (Rescale Slope and Intercept); "
             "the original CT images are needed",
             code="hu.rescale_missing",
         )
+    density = _density(stored, slope, intercept, hu)
+    padded = {}
+    np.greater_equal(density, int(config.padding_below_hu), out=valid)
+    below = valid.size - int(np.count_nonzero(valid))
+    if below:
+        padded["below any tissue"] = below
+    for how, mask in (
+        ("declared", declared(stored, slope, intercept, config)),
+        ("canvas", canvas(density, config)),
+    ):
+        if mask is not None:
+            valid &= ~mask
+            padded[how] = int(np.count_nonzero(mask))
+    sample = counted(density, valid)
+    if density is not hu:
+        np.clip(density, INT16.min, INT16.max, out=density)
+        hu[...] = density
+    np.maximum(hu, AIR_HU, out=hu)
+    if padded:
+        hu[~valid] = AIR_HU
+    return sample, padded
+
+
+def same_image(one: Header, other: Header) -> bool:
+    """Whether two slices show the same densities."""
+    shapes = {(h.binary("Rows") or 0, h.binary("Columns") or 0) for h in (one, other)}
+    if len(shapes) > 1:
+        return False
+    config = DensityConfig()
+    (shape,) = shapes
+    pair = np.empty((2, *shape), np.int16), np.empty((2, *shape), np.bool_)
+    for n, header in enumerate((one, other)):
+        frame = _compressed_frames([header]).get(header.path)
+        slice_hu(header, pair[0][n], pair[1][n], config, frame[header.frame or 0] if frame else None)
+    return bool(np.array_equal(*pair[0]))
+
+
+def _density(stored: StoredSlice, slope: float, intercept: float, hu: Int16Array) -> AnyArray:
+    """Densities as int16 in ``hu`` itself where they fit, else as float32 [row, column]."""
+    values = stored.values
     if slope == 1.0 and intercept.is_integer():
-        density: Int32Array | Float32Array = stored.values + np.int32(intercept)
-    else:
-        density = np.rint(stored.values.astype(np.float32) * np.float32(slope) + np.float32(intercept))
-    scanned = density >= config.padding_below_hu
-    if stored.padding is not None:
-        scanned &= ~_padded(stored, slope, intercept, config)
-    hu = np.clip(density, AIR_HU, HIGHEST_HU).astype(np.int16)
-    hu[~scanned] = AIR_HU
-    return hu, scanned
+        low, high = int(values.min()) + int(intercept), int(values.max()) + int(intercept)
+        if INT16.min <= low and high <= INT16.max:
+            # Sums of 16 bits wrap round, and come out right where the result fits.
+            np.add(values.view(np.uint16), np.uint16(int(intercept) & 0xFFFF), out=hu.view(np.uint16))
+            return hu
+    density: AnyArray = values.astype(np.float32)
+    density *= np.float32(slope)
+    density += np.float32(intercept)
+    return np.rint(density, out=density)
 
 
-def check_densities(hu: Int16Array, valid: BoolArray | None, config: IngestConfig) -> None:
-    """Refuse a volume without air near -1000 HU and soft tissue near 40 HU.
-
-    The commonest density below -500 HU must be that of air or lung, the commonest above it that of fat, water or
-    muscle: an offset or a scale that was lost moves at least one of the two.
-
-    Parameters
-    ----------
-    hu : int16 [z, y, x]
-    valid : bool [z, y, x] or None
-
-    Raises
-    ------
-    SeriesError
-        ``hu.offset``, with the densities that were found.
-    """
-    sample = (slice(None, None, SPARSE),) * 3
-    values = hu[sample] if valid is None else hu[sample][valid[sample]]
-    air, air_percent = _commonest(values[values < SPLIT_HU], values.size)
-    tissue, tissue_percent = _commonest(values[(values >= SPLIT_HU) & (values < BONE_HU)], values.size)
-    least = config.smallest_share_percent
-    if air_percent < least or tissue_percent < least:
-        lacks = "air" if air_percent < least else "soft tissue"
-        middle = float(np.median(values)) if values.size else float("nan")
-        found = f"{lacks} is missing (median density {middle:.0f} HU)"
-    elif air > config.air_high_hu:
-        found = f"the commonest density of air and lung is {air:.0f} HU instead of at most {config.air_high_hu:g}"
-    elif not config.tissue_low_hu <= tissue <= config.tissue_high_hu:
-        found = (
-            f"the commonest density of soft tissue is {tissue:.0f} HU instead of "
-            f"{config.tissue_low_hu:g} to {config.tissue_high_hu:g}"
+def _check_unit(header: Header) -> None:
+    unit = header.text("RescaleType")
+    if unit is not None and not unit.upper().startswith(UNIT):
+        raise SeriesError(
+            f"the values of {header.shown} are not in Hounsfield units but in another one (Rescale Type); the "
+            "original CT images are needed",
+            code="hu.rescale_missing",
         )
-    else:
-        return
-    raise SeriesError(
-        f"the values are no Hounsfield units of a body: {found}; the original CT images are needed", code="hu.offset"
+    if (header.binary("BitsStored") or FEWEST_BITS) < FEWEST_BITS:
+        raise SeriesError(
+            f"{header.shown} has {header.binary('BitsStored')} bits per pixel: it is a picture of a window, not a "
+            "measurement; the original CT images are needed",
+            code="series.secondary_capture",
+        )
+
+
+def _compressed_frames(headers: Sequence[Header]) -> dict[object, tuple[bytes, ...]]:
+    """Streams of every multi-frame file among the headers, parsed once."""
+    found: dict[object, tuple[bytes, ...]] = {}
+    for header in headers:
+        compressed = header.frame is not None and header.syntax in ENCAPSULATED and header.pixel_at is not None
+        if compressed and header.path not in found:
+            try:
+                found[header.path] = frames_of(header.path, header.pixel_at or 0)
+            except (ValueError, OSError) as error:
+                raise SeriesError(
+                    f"the frames of {header.shown} cannot be told apart: damaged or cut off; send the file again",
+                    code="pixels.undecodable",
+                ) from error
+            if len(found[header.path]) <= max(h.frame or 0 for h in headers if h.path == header.path):
+                raise SeriesError(
+                    f"{header.shown} holds {len(found[header.path])} frames, fewer than its header says; send the "
+                    "file again",
+                    code="pixels.undecodable",
+                )
+    return found
+
+
+def _padding(padded: dict[str, int], size: int) -> tuple[Issue, ...]:
+    if not padded:
+        return ()
+    how = ", ".join(f"{name} {100.0 * count / size:.1f} %" for name, count in sorted(padded.items()))
+    share = round(100.0 * max(padded.values()) / size, 2)
+    message = f"Outside the scanned field ({how} of the voxels): nothing is measured there."
+    return (Issue(code="pixels.padding", severity=Severity.INFO, message=message, measured=share),)
+
+
+def _lossy(headers: Sequence[Header], config: DensityConfig) -> tuple[Issue, ...]:
+    lossy = [header for header in headers if is_lossy(header)]
+    if not lossy:
+        return ()
+    ratios = [ratio for h in lossy if (ratio := h.number("LossyImageCompressionRatio", 1.0, 1e4)) is not None]
+    ratio = max(ratios, default=None)
+    stated = "a ratio that is not stated" if ratio is None else f"a ratio of {ratio:g}"
+    weak = ratio is None or ratio > config.lossy_ratio
+    issue = Issue(
+        code="pixels.lossy",
+        severity=Severity.WARNING,
+        message=f"{len(lossy)} of {len(headers)} slices were compressed with loss, at {stated}.",
+        affects=("signs", "likelihood") if weak else (),
+        measured=ratio,
+        limit=config.lossy_ratio,
     )
-
-
-def _padded(stored: StoredSlice, slope: float, intercept: float, config: IngestConfig) -> BoolArray:
-    """Where the slice holds its declared padding value."""
-    low, high = stored.padding or (0, 0)
-    padded: BoolArray = (stored.values >= low) & (stored.values <= high)
-    if max(low * slope, high * slope) + intercept < config.padding_below_hu or not padded.any():
-        return padded
-    # The value is also a density of tissue or air: only what is joined to the slice's edge is padding.
-    labels, _ = ndimage.label(padded)
-    edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    joined: BoolArray = np.isin(labels, edge[edge > 0])
-    return joined
-
-
-def _commonest(values: Int16Array, total: int) -> tuple[float, float]:
-    """Centre of the fullest bin in HU, and the share of ``values`` in ``total`` in percent."""
-    if not values.size:
-        return (float("nan"), 0.0)
-    low = int(values.min()) // BIN_HU * BIN_HU
-    counts = np.bincount((values.astype(np.int32) - low) // BIN_HU)
-    return (low + BIN_HU * (float(counts.argmax()) + 0.5), 100.0 * values.size / total)
+    return (issue,)

@@ -20,8 +20,9 @@ from cop_imaging.ingest.bridging import bridge
 from cop_imaging.ingest.cases import CASE_LENGTH, patient_case
 from cop_imaging.ingest.choice import Kind, kind_of, left_out, no_slices, ranked, remark_on
 from cop_imaging.ingest.config import IngestConfig
+from cop_imaging.ingest.densities import check_densities, densities_of
 from cop_imaging.ingest.files import SeriesFiles
-from cop_imaging.ingest.hounsfield import check_densities, check_volume, fill, same_image
+from cop_imaging.ingest.hounsfield import fill, same_image
 from cop_imaging.ingest.images import read_image
 from cop_imaging.ingest.orientation import canonical_geometry, stored_order
 from cop_imaging.ingest.parsing import quiet_parser
@@ -103,7 +104,7 @@ def read_volume(
     """Read a series as ``read_series`` does, without looking at what it shows."""
     with quiet_parser() as remarks, opened(source, config.archive) as found:
         if found.image is not None:
-            volume = read_image(found.image, config.image, partial(check_volume, config=config.density))
+            volume = read_image(found.image, config.image, partial(_check_image, config=config))
         else:
             volume = _read_slices(found, config, series, case_key, threads)
     if not remarks:
@@ -157,6 +158,10 @@ def _choose(
     return Chosen(stack, (*left_out(others, damaged), *remarks, *stack.issues, *burned_in(stack.slices)))
 
 
+def _check_image(hu: Int16Array, valid: BoolArray | None, config: IngestConfig) -> tuple[Issue, ...]:
+    return check_densities(densities_of(hu, valid), config.density)
+
+
 def _asked_for(groups: dict[str, list[SliceRecord]], series: str, where: str) -> dict[str, list[SliceRecord]]:
     chosen = {uid: slices for uid, slices in groups.items() if series in {uid, series_key(uid)}}
     if not chosen:
@@ -189,7 +194,7 @@ def _decoded(stack: Stack, issues: tuple[Issue, ...], config: IngestConfig, thre
     if stack.shear_mm is not None:
         hu, inside, order, geometry = _straightened(stored_hu, stored_inside, stack)
         resampled = "tilt"
-    remarks = check_densities(filled, hu, None if inside.all() else inside, config.density)
+    remarks = (*filled.issues, *check_densities(filled.densities, config.density))
     acquisition = acquisition_of(stack.slices, stack.step_mm).model_copy(
         update={"resampled": resampled, "contiguous": not any(i.code == "slices.not_contiguous" for i in stack.issues)}
     )

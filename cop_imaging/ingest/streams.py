@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import struct
 
-__all__ = ["check_jpeg", "check_jpeg2000", "check_rle"]
+__all__ = ["check_jpeg", "check_jpeg2000", "check_jpeg_dct", "check_rle"]
 
 SOF_LOSSLESS, SOF_LS, DHT, SOS = 0xC3, 0xF7, 0xC4, 0xDA
 """Markers (ITU-T T.81 table B.1, T.87 annex C): frame of lossless JPEG and of JPEG-LS, Huffman table, scan."""
+SOF_BASELINE, SOF_EXTENDED = 0xC0, 0xC1
+"""Frames of JPEG with loss, 8 and 12 bits."""
 SIZ = b"\xff\x4f\xff\x51"
 """Start of a JPEG 2000 codestream and of its size segment (ITU-T T.800 annex A.5.1)."""
 DEEPEST_CODE, LONGEST_DIFFERENCE = 16, 16
@@ -51,6 +53,31 @@ def check_jpeg(stream: bytes, rows: int, columns: int) -> None:
         elif marker == SOS:
             _check_scan(segment, tables, frame)
             return
+        at += 2 + length
+
+
+def check_jpeg_dct(stream: bytes, rows: int, columns: int) -> None:
+    """Hold the frame of baseline or extended JPEG, whose decoder checks the rest itself, against the DICOM header.
+
+    Raises
+    ------
+    ValueError
+        If the stream is not one grey image of that size.
+    """
+    _demand(stream[:2] == b"\xff\xd8" and stream.rstrip(b"\0\xff")[-1:] == b"\xd9")
+    at = 2
+    while True:
+        _demand(stream[at] == 0xFF)
+        marker = stream[at + 1]
+        if marker == 0xFF:
+            at += 1
+            continue
+        (length,) = struct.unpack_from(">H", stream, at + 2)
+        if marker in {SOF_BASELINE, SOF_EXTENDED}:
+            _, lines, samples, components = struct.unpack_from(">BHHB", stream, at + 4)
+            _demand((lines, samples, components) == (rows, columns, 1))
+            return
+        _demand(marker != SOS)
         at += 2 + length
 
 
