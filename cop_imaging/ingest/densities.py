@@ -8,6 +8,7 @@ import numpy as np
 
 from cop_imaging.core.arrays import AnyArray, BoolArray, Int16Array, Int64Array
 from cop_imaging.core.issue import Issue, Severity
+from cop_imaging.core.volume import AIR_HU
 from cop_imaging.errors import SeriesError
 from cop_imaging.ingest.density_config import DensityConfig
 
@@ -129,8 +130,8 @@ def _cut_off(counts: Int64Array, config: DensityConfig) -> tuple[Issue, ...]:
         if share < config.pile_percent or counts[end] < PILE_RATIO * beside.mean():
             continue
         value = end + LOWEST
-        # Air without any noise is made, not cut off: nothing else lies near it.
-        if beside.sum() < 0.01 * counts[end] and value <= config.floor_hu:
+        # Twelve bits end at -1024 HU, and air without any noise is made, not cut off: nothing else lies near it.
+        if value <= AIR_HU or (beside.sum() < 0.01 * counts[end] and value <= config.floor_hu):
             continue
         lost = value > config.floor_hu if step > 0 else value < config.ceiling_hu
         limit = config.floor_hu if step > 0 else config.ceiling_hu
