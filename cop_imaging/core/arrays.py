@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AnyArray", "BoolArray", "Float32Array", "Float64Array", "Int16Array", "Int32Array", "Int64Array", "UInt8Array"]
+__all__ = [
+    "AnyArray",
+    "BoolArray",
+    "Float32Array",
+    "Float64Array",
+    "Int16Array",
+    "Int32Array",
+    "Int64Array",
+    "UInt8Array",
+]
 
 AnyArray = NDArray[Any]
 BoolArray = NDArray[np.bool_]

@@ -1,4 +1,4 @@
-"""Whether a volume holds Hounsfield units of a body: told from how its densities are distributed, before any clipping."""
+"""Whether a volume holds Hounsfield units of a body, told from its densities before any of them is cut off."""
 
 from __future__ import annotations
 
@@ -130,8 +130,8 @@ def _cut_off(counts: Int64Array, config: DensityConfig) -> tuple[Issue, ...]:
         if share < config.pile_percent or counts[end] < PILE_RATIO * beside.mean():
             continue
         value = end + LOWEST
-        # Twelve bits end at -1024 HU, and air without any noise is made, not cut off: nothing else lies near it.
-        if value <= AIR_HU or (beside.sum() < 0.01 * counts[end] and value <= config.floor_hu):
+        # Twelve bits end at -1024 HU, and tissue without any noise is made, not cut off: nothing else lies near it.
+        if value <= AIR_HU or beside.sum() < 0.01 * counts[end]:
             continue
         lost = value > config.floor_hu if step > 0 else value < config.ceiling_hu
         limit = config.floor_hu if step > 0 else config.ceiling_hu

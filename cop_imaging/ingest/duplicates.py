@@ -23,7 +23,7 @@ def without_copies(
     Parameters
     ----------
     same_image : function of two records
-        Whether two slices at one position are copies; one SOPInstanceUID at one position is a copy unasked.
+        Whether two slices at one position are copies. A SOPInstanceUID proves nothing: broken exporters repeat it.
     scan : function of a record
         Only slices for which it gives the same are compared. After the first two of a scan that differ, no more of it
         are: it is no stack then, and comparing is slow.
@@ -41,15 +41,10 @@ def without_copies(
             kept.append(start)
             continue
         firsts: dict[Hashable, int] = {}
-        seen: set[tuple[str, int | None]] = set()
         for n in sorted(range(start, start + size), key=lambda n: placed.records[n].rank):
             record = placed.records[n]
-            identity = (record.sop_uid, record.header.frame)
             which = scan(record)
             first = firsts.setdefault(which, n)
-            if record.sop_uid and identity in seen:
-                continue
-            seen.add(identity)
             if first != n and which not in differing:
                 near = float(np.abs(placed.positions_mm[n] - placed.positions_mm[first]).max()) <= limit
                 if near and same_image(placed.records[first], record):

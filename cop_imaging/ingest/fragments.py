@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 from pathlib import Path
 
 __all__ = ["frames_of", "single_frame"]
@@ -40,10 +41,7 @@ def frames_of(path: Path, pixel_at: int) -> tuple[bytes, ...]:
         return tuple(part for _, part in parts)
     starts = struct.unpack(f"<{len(table) // 4}I", table[: len(table) // 4 * 4])
     bounds = [*starts, 1 << 62]
-    return tuple(
-        b"".join(part for at, part in parts if low <= at < high)
-        for low, high in zip(bounds[:-1], bounds[1:], strict=True)
-    )
+    return tuple(b"".join(part for at, part in parts if low <= at < high) for low, high in pairwise(bounds))
 
 
 def _items(data: bytes) -> tuple[bytes, list[tuple[int, bytes]]]:

@@ -23,7 +23,7 @@ __all__ = ["Filled", "fill", "same_image", "slice_hu"]
 
 INT16 = np.iinfo(np.int16)
 UNIT = ("HU", "HOUN", "US")
-"""How Rescale Types begin that a CT image may give (PS3.3 C.11.1.1.2): Hounsfield units, some misspelt, or unspecified."""
+"""How Rescale Types of CT images begin (PS3.3 C.11.1.1.2): Hounsfield units, some misspelt, or unspecified."""
 FEWEST_BITS = 9
 """A CT value needs more than eight bits; with less it is a picture of a window."""
 

@@ -44,7 +44,12 @@ class ImageConfig(Section):
         source="5,700 slices of 512 x 512 pixels; estimate",
     )
     fewest_slices: int = quantity(
-        20, low=3, high=200, unit="1", means="fewest slices of a chest", source="250 mm at 10 mm are 25 slices; estimate"
+        20,
+        low=3,
+        high=200,
+        unit="1",
+        means="fewest slices of a chest",
+        source="250 mm at 10 mm are 25 slices; estimate",
     )
     shortest_mm: float = quantity(
         80.0,

@@ -262,8 +262,11 @@ def _look(chunk: Sequence[tuple[str, int, int]]) -> Looked:
             except (OSError, SeriesError):
                 looked.unreadable.append(shown)
                 continue
-            looked.dicom += 1
             series = headers[0].text("SeriesInstanceUID")
+            if not series and os.path.basename(path) != "DICOMDIR":
+                looked.damaged.append(shown)
+                continue
+            looked.dicom += 1
             if series:
                 study = headers[0].text("StudyInstanceUID") or ""
                 packed = [_stored(header, shared) for header in headers]
@@ -310,7 +313,7 @@ def _studies(database: sqlite3.Connection) -> Iterator[list[Series]]:
         if study and study[-1][3] == series_uid:
             *same, before, count, weight, blobs = study[-1]
             whole = os.path.commonpath([f"/{before}", f"/{folder}"])
-            study[-1] = (*same, os.path.relpath(whole, "/"), count + files, weight + size, [*blobs, blob])  # type: ignore[assignment]
+            study[-1] = (*same, os.path.relpath(whole, "/"), count + files, weight + size, [*blobs, blob])
         else:
             study.append((key, series, study_uid, series_uid, folder, files, size, [blob]))
     if study:

@@ -94,7 +94,7 @@ def decode(header: Header, frame: bytes | None = None) -> StoredSlice:
     except (*DAMAGE, RuntimeError, MemoryError) as error:
         reason = str(error) if isinstance(error, _UnfitError) else "damaged or cut off"
         raise SeriesError(
-            f"the pixels of {header.shown} cannot be decoded ({reason}; transfer syntax {syntax}); send the slice again",
+            f"the pixels of {header.shown} cannot be decoded ({reason}; transfer syntax {syntax}); send it again",
             code="pixels.undecodable",
         ) from error
     return StoredSlice(

@@ -11,7 +11,10 @@ SAMPLE = Path(__file__).parents[2] / "data_samples"
 
 def index(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "cop_imaging", "index", *map(str, arguments)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "cop_imaging", "index", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

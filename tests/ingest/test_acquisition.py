@@ -1,8 +1,8 @@
 import pytest
 
 from cop_imaging.core import Acquisition
-from cop_imaging.ingest import read_series
 from cop_imaging.ingest.acquisition import age_years
+from cop_imaging.ingest.read import read_volume
 
 
 def test_the_headers_fill_the_acquisition(write):
@@ -11,7 +11,7 @@ def test_the_headers_fill_the_acquisition(write):
         header.ContrastBolusAgent = "some agent"
         header.ConvolutionKernel = ["Br40d", "3"]
 
-    assert read_series(write(edit=full)).acquisition == Acquisition(
+    assert read_volume(write(edit=full)).acquisition == Acquisition(
         manufacturer="Maker",
         scanner="Model 1",
         kernel="Br40d",
@@ -40,7 +40,7 @@ def test_what_the_headers_do_not_give_is_named_once(write):
             delattr(header, name)
         header.PatientSex = ""
 
-    volume = read_series(write(edit=bare))
+    volume = read_volume(write(edit=bare))
     (issue,) = volume.issues
     assert (issue.code, issue.severity, issue.affects) == ("header.missing", "info", ())
     assert issue.message == "The headers do not give: kernel, tube voltage, slice thickness, sex, age."
@@ -60,7 +60,7 @@ def test_what_the_headers_do_not_give_is_named_once(write):
     ],
 )
 def test_values_that_make_no_sense_are_missing(write, element, value, field):
-    assert getattr(read_series(write(edit=lambda h, n: setattr(h, element, value))).acquisition, field) is None
+    assert getattr(read_volume(write(edit=lambda h, n: setattr(h, element, value))).acquisition, field) is None
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_an_age_is_given_in_years(text, years):
 @pytest.mark.parametrize(("agent", "contrast"), [("Iohexol", True), ("NONE", False), ("", None)])
 def test_contrast_is_known_only_when_the_header_says_so(write, agent, contrast):
     folder = write(edit=lambda h, n: setattr(h, "ContrastBolusAgent", agent))
-    assert read_series(folder).acquisition.contrast is contrast
+    assert read_volume(folder).acquisition.contrast is contrast

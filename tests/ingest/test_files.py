@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from cop_imaging.errors import SeriesError
-from cop_imaging.ingest import find_series, read_series
+from cop_imaging.ingest import find_series
+from cop_imaging.ingest.read import read_volume
 
 
 def test_every_series_below_a_root_is_listed_once(write, tmp_path):
@@ -31,7 +32,7 @@ def test_two_series_in_one_folder_are_told_apart(write):
 def test_a_series_spread_over_folders_is_one(write, tmp_path):
     (series,) = find_series(write(name=lambda n: f"part{n % 3}/{n}"))
     assert series.folder == tmp_path / "ct"
-    assert read_series(series).hu.shape[0] == 40
+    assert read_volume(series).hu.shape[0] == 40
 
 
 def test_a_key_is_a_folder_name_that_shows_no_uid_and_survives_a_move(write, tmp_path):
@@ -64,7 +65,7 @@ def test_files_without_a_preamble_are_dicom_too(write):
     folder = write()
     for path in folder.iterdir():
         path.write_bytes(path.read_bytes()[132:])
-    assert read_series(folder).hu.shape[0] == 40
+    assert read_volume(folder).hu.shape[0] == 40
 
 
 def test_a_file_that_cannot_be_read_is_named(write, monkeypatch):
@@ -78,5 +79,5 @@ def test_a_file_that_cannot_be_read_is_named(write, monkeypatch):
 
     monkeypatch.setattr(type(folder), "open", forbidden)
     with pytest.raises(SeriesError, match=r"IM0004\.dcm cannot be read: Permission denied") as caught:
-        read_series(folder)
+        read_volume(folder)
     assert caught.value.code == "source.unreadable"

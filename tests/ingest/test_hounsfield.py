@@ -5,10 +5,11 @@ from hypothesis import strategies as st
 
 from cop_imaging.core import AIR_HU
 from cop_imaging.errors import SeriesError
-from cop_imaging.ingest import IngestConfig, read_series
-from cop_imaging.ingest.hounsfield import check_densities, slice_hu
+from cop_imaging.ingest.densities import check_densities, densities_of
+from cop_imaging.ingest.density_config import DensityConfig
+from cop_imaging.ingest.read import read_volume
 
-CONFIG = IngestConfig()
+CONFIG = DensityConfig()
 
 
 def outside_the_circle(hu):
@@ -27,7 +28,7 @@ def padded_with(value):
 
 def refusal(source):
     with pytest.raises(SeriesError) as caught:
-        read_series(source)
+        read_volume(source)
     return caught.value
 
 
@@ -39,21 +40,21 @@ def test_the_same_body_has_the_same_densities_however_it_is_scaled(write, body, 
     def scaled(header, n):
         header.RescaleSlope, header.RescaleIntercept, header.PixelRepresentation = slope, intercept, signed
 
-    plain = read_series(write("plain"))
-    volume = read_series(write("scaled", edit=scaled))
+    plain = read_volume(write("plain"))
+    volume = read_volume(write("scaled", edit=scaled))
     # A slope of 2 HU cannot hold odd values.
     assert np.abs(volume.hu.astype(int) - plain.hu).max() <= (1 if slope == "2" else 0)
 
 
 def test_each_slice_has_its_own_scale(write):
-    plain = read_series(write("plain"))
-    volume = read_series(write("own", edit=lambda h, n: setattr(h, "RescaleIntercept", str(-1024 + n))))
+    plain = read_volume(write("plain"))
+    volume = read_volume(write("own", edit=lambda h, n: setattr(h, "RescaleIntercept", str(-1024 + n))))
     assert volume.digest == plain.digest
 
 
 @pytest.mark.parametrize("value", [-2000, -2048, -3024])
 def test_what_was_not_scanned_is_known_without_a_tag(write, body, value):
-    volume = read_series(write(repixel=padded_with(value)))
+    volume = read_volume(write(repixel=padded_with(value)))
     assert volume.valid is not None
     for z in range(40):
         np.testing.assert_array_equal(volume.valid[z], ~outside_the_circle(volume.hu[z]))
@@ -68,7 +69,7 @@ def test_a_padding_tag_of_either_sign_marks_what_was_not_scanned(write, tag):
         header.RescaleIntercept = "1024"
         header.add_new(0x00280120, *tag)
 
-    volume = read_series(write(edit=tagged, repixel=padded_with(-976)))
+    volume = read_volume(write(edit=tagged, repixel=padded_with(-976)))
     assert volume.valid is not None
     np.testing.assert_array_equal(volume.valid[20], ~outside_the_circle(volume.hu[20]))
 
@@ -78,14 +79,14 @@ def test_lung_that_happens_to_have_the_padding_value_stays_scanned(write):
     def tagged(header, n):
         header.add_new(0x00280120, "SS", -850 + 1024)
 
-    volume = read_series(write(edit=tagged, repixel=padded_with(-850)))
+    volume = read_volume(write(edit=tagged, repixel=padded_with(-850)))
     lung = (volume.hu == -850) & volume.valid
     assert lung[20].sum() > 50
     np.testing.assert_array_equal(volume.valid[20], ~outside_the_circle(volume.hu[20]))
 
 
 def test_a_declared_value_that_never_occurs_leaves_everything_scanned(write):
-    volume = read_series(write(edit=lambda h, n: h.add_new(0x00280120, "SS", -2000)))
+    volume = read_volume(write(edit=lambda h, n: h.add_new(0x00280120, "SS", -2000)))
     assert volume.valid is None
 
 
@@ -96,7 +97,7 @@ def test_noise_below_air_is_air_and_metal_stays(write):
         hu[16, 15] = 20000
         return hu
 
-    volume = read_series(write(repixel=repixel))
+    volume = read_volume(write(repixel=repixel))
     assert volume.valid is None
     assert volume.hu.min() == AIR_HU
     assert volume.hu.max() == 20000
@@ -125,7 +126,7 @@ def test_the_first_bad_slice_is_named_whatever_the_threads(write):
     folder = write(edit=lambda h, n: n not in {9, 30} or delattr(h, "RescaleSlope"))
     for threads in (1, 4):
         with pytest.raises(SeriesError, match=r"IM0009\.dcm"):
-            read_series(folder, threads=threads)
+            read_volume(folder, threads=threads)
 
 
 @given(
@@ -139,26 +140,82 @@ def test_every_body_of_air_and_tissue_passes(air, tissue, noise, air_share, seed
     generator = np.random.default_rng(seed)
     hu = np.where(generator.random((40, 40, 40)) < air_share, air, tissue)
     hu = np.clip(hu + noise * generator.standard_normal(hu.shape), AIR_HU, 3071).astype(np.int16)
-    check_densities(hu, None, CONFIG)
+    check_densities(densities_of(hu, None), CONFIG)
 
 
 def test_water_alone_is_no_body():
     with pytest.raises(SeriesError, match="air is missing"):
-        check_densities(np.zeros((20, 20, 20), np.int16), None, CONFIG)
+        check_densities(densities_of(np.zeros((20, 20, 20), np.int16), None), CONFIG)
 
 
 def test_air_alone_is_no_body():
     with pytest.raises(SeriesError, match="soft tissue is missing"):
-        check_densities(np.full((20, 20, 20), -1000, np.int16), None, CONFIG)
+        check_densities(densities_of(np.full((20, 20, 20), -1000, np.int16), None), CONFIG)
 
 
 def test_nothing_scanned_is_no_body():
     nothing = np.zeros((20, 20, 20), bool)
     with pytest.raises(SeriesError, match="air is missing"):
-        check_densities(np.full(nothing.shape, AIR_HU, np.int16), nothing, CONFIG)
+        check_densities(densities_of(np.full(nothing.shape, AIR_HU, np.int16), nothing), CONFIG)
 
 
-def test_a_slice_of_hounsfield_units_is_16_bit(write):
-    (path,) = write(count=1).iterdir()
-    hu, scanned = slice_hu(path, CONFIG)
-    assert (hu.dtype, scanned.dtype) == (np.int16, np.bool_)
+def test_a_volume_of_hounsfield_units_is_16_bit(write):
+    volume = read_volume(write(repixel=padded_with(-3024)))
+    assert (volume.hu.dtype, volume.valid.dtype) == (np.int16, np.bool_)
+
+
+def test_a_canvas_of_water_around_the_field_is_not_tissue(write):
+    volume = read_volume(write(repixel=padded_with(0)))
+    np.testing.assert_array_equal(volume.valid[20], ~outside_the_circle(volume.hu[20]))
+    (issue,) = [i for i in volume.issues if i.code == "pixels.padding"]
+    assert "canvas" in issue.message
+
+
+@pytest.mark.parametrize(
+    ("repixel", "cause"),
+    [
+        (lambda hu, n: hu + 1024, "the intercept was not applied"),
+        (lambda hu, n: hu - 1024, "applied twice"),
+        (lambda hu, n: hu - 8192, "-8192 HU off"),
+    ],
+)
+def test_a_known_shift_is_named(write, repixel, cause):
+    assert cause in str(refusal(write(repixel=repixel)))
+
+
+def with_noise(hu, n):
+    return hu + 12.0 * np.random.default_rng(n).standard_normal(hu.shape)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "code"), [(-600, 3000, "hu.clipped"), (-1024, 60, "hu.clipped"), (-1024, 3000, None)]
+)
+def test_a_window_is_no_measurement(write, low, high, code):
+    folder = write(repixel=lambda hu, n: np.clip(with_noise(hu, n), low, high))
+    if code is None:
+        assert read_volume(folder).hu.min() == AIR_HU
+        return
+    assert refusal(folder).code in {code, "hu.offset"}
+
+
+def test_values_that_end_at_air_are_remarked_on(write):
+    volume = read_volume(write(repixel=lambda hu, n: np.clip(with_noise(hu, n), -1000, 3000)))
+    (issue,) = [i for i in volume.issues if i.code == "hu.clipped"]
+    assert issue.measured == -1000
+
+
+@pytest.mark.parametrize(("unit", "fits"), [("HU", True), ("US", True), ("Hounsfield Unit", True), ("OD", False)])
+def test_values_in_another_unit_are_refused(write, unit, fits):
+    folder = write(edit=lambda h, n: setattr(h, "RescaleType", unit))
+    if fits:
+        assert read_volume(folder).valid is None
+    else:
+        assert refusal(folder).code == "hu.rescale_missing"
+
+
+def test_a_lossy_series_is_flagged_with_its_ratio(write):
+    def lossy(header, n):
+        header.LossyImageCompression, header.LossyImageCompressionRatio = "01", "15"
+
+    (issue,) = [i for i in read_volume(write(edit=lossy)).issues if i.code == "pixels.lossy"]
+    assert (issue.measured, issue.affects) == (15.0, ("signs", "likelihood"))

@@ -165,11 +165,6 @@ def test_copies_under_another_key_that_are_no_scan_of_their_own_are_copies_too()
     assert verdict(copies + scan(), different) == ([], ["slices.conflicting"])
 
 
-def test_one_object_twice_is_a_copy_without_a_look_at_its_pixels():
-    again = [replace(r, header=replace(r.header, path=Path("again.dcm"))) for r in scan()]
-    assert verdict(again + scan(), different) == ([(100, "slices.duplicate")], [])
-
-
 def test_frames_of_one_object_are_no_copies():
     frames = [replace(r, sop_uid="1.7", header=replace(r.header, frame=n)) for n, r in enumerate(scan())]
     assert verdict(frames) == ([(100,)], [])
