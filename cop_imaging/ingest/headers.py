@@ -149,6 +149,11 @@ class Header:
         return int(value)
 
     @property
+    def names_nothing(self) -> bool:
+        """Whether neither a series nor a modality is named: a directory, or a header that is cut off."""
+        return self.text("SeriesInstanceUID") is None and self.text("Modality") is None
+
+    @property
     def big_endian(self) -> bool:
         """Whether binary values have their high byte first."""
         return self.syntax == ExplicitVRBigEndian

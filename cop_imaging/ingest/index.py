@@ -33,7 +33,7 @@ from cop_imaging.ingest.frames import MULTI_FRAME, frame_headers
 from cop_imaging.ingest.headers import Header, read_header, sop_class_name
 from cop_imaging.ingest.naming import shown_name
 from cop_imaging.ingest.parsing import DAMAGE, quiet_parser
-from cop_imaging.ingest.records import SliceRecord, record_of, series_key
+from cop_imaging.ingest.records import DIRECTORY, SliceRecord, record_of, series_key
 from cop_imaging.ingest.splitting import stacks_of
 from cop_imaging.ingest.stacking import Stack
 
@@ -263,7 +263,7 @@ def _look(chunk: Sequence[tuple[str, int, int]]) -> Looked:
                 looked.unreadable.append(shown)
                 continue
             series = headers[0].text("SeriesInstanceUID")
-            if not series and os.path.basename(path) != "DICOMDIR":
+            if headers[0].names_nothing and os.path.basename(path) != DIRECTORY:
                 looked.damaged.append(shown)
                 continue
             looked.dicom += 1

@@ -16,8 +16,10 @@ from cop_imaging.ingest.headers import Header, read_header
 from cop_imaging.ingest.naming import shown_name
 from cop_imaging.ingest.parsing import DAMAGE
 
-__all__ = ["Plane", "SliceRecord", "read_records", "record_of", "series_key"]
+__all__ = ["DIRECTORY", "Plane", "SliceRecord", "read_records", "record_of", "series_key"]
 
+DIRECTORY = "DICOMDIR"
+"""The one file of a medium that holds no image (PS3.10 section 8.6)."""
 SKEW = 0.01
 """Largest cosine between row and column, and deviation of their length from 1, of a readable orientation: headers
 that round to two decimals stay below it."""
@@ -107,6 +109,10 @@ def read_records(files: Iterable[Path]) -> tuple[tuple[SliceRecord, ...], tuple[
         shown = shown_name(path, nth, len(paths))
         try:
             header = read_header(path, shown)
+            if header.names_nothing:
+                if path.name != DIRECTORY:
+                    damaged.append(shown)
+                continue
             record = record_of(header)
             records += map(record_of, frame_headers(header)) if record.sop_class in MULTI_FRAME else [record]
         except DAMAGE:

@@ -117,7 +117,8 @@ def _meta(head: bytes) -> tuple[str, int]:
 def _explicit(
     head: bytes, at: int, wanted: frozenset[int], *, whole: bool
 ) -> tuple[dict[int, bytes], int | None, int | None]:
-    end, last, found = len(head), META_GROUP << 16 | 0xFFFF, {}
+    end, last = len(head), META_GROUP << 16 | 0xFFFF
+    found: dict[int, bytes] = {}
     short, long = SHORT_VRS, LONG_VRS
     while at < end:
         group, element, vr, length = _ELEMENT(head, at)
@@ -157,7 +158,8 @@ def _explicit(
 def _implicit(
     head: bytes, at: int, wanted: frozenset[int], *, whole: bool
 ) -> tuple[dict[int, bytes], int | None, int | None]:
-    end, last, found = len(head), META_GROUP << 16 | 0xFFFF, {}
+    end, last = len(head), META_GROUP << 16 | 0xFFFF
+    found: dict[int, bytes] = {}
     # A file that claims to be implicit and is not: pydicom knows the ways in which they lie.
     vr = head[at + 4 : at + 6]
     if vr.isalpha() and vr.isupper():

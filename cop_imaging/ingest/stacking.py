@@ -101,7 +101,7 @@ def _check_distinct(placed: Placed, config: GeometryConfig) -> None:
     doubled = np.flatnonzero(np.diff(placed.along_mm) < config.same_position_mm)
     if doubled.size:
         raise SeriesError(
-            f"{_several(len(doubled), 'slice lies', 'slices lie')} where there is another, different one, first at "
+            f"{_several(len(doubled), 'slice lies', 'slices lie')} where there is one already, and differ, first at "
             f"z = {placed.positions_mm[doubled[0], 2]:.1f} mm, and no header element tells whole scans apart; "
             "one phase of the scan is needed",
             code="slices.conflicting",

@@ -55,8 +55,8 @@ def test_missing_numbers_are_null_and_never_nan(analysis):
 
 
 def test_a_number_that_must_be_there_may_not_be_nan(analysis):
-    anatomy = analysis.report.anatomy.model_copy(update={"lung_volume_ml": float("nan")})
-    with pytest.raises(ValidationError, match="lung_volume_ml"):
+    anatomy = analysis.report.anatomy.model_copy(update={"mask_trust": float("nan")})
+    with pytest.raises(ValidationError, match="mask_trust"):
         report_json(analysis.report.model_copy(update={"anatomy": anatomy}))
 
 

@@ -78,11 +78,16 @@ def metal(volume: CTVolume, view: CoarseView, config: QualityConfig) -> tuple[fl
     return volume_ml, float(distance_to(view.lungs, view.geometry)[count > 0].min())
 
 
-def metal_issues(volume_ml: float, away_mm: float | None, config: QualityConfig) -> tuple[Issue, ...]:
-    """``quality.metal``, which affects the signs when it is large and beside the lungs."""
+def metal_issues(
+    volume_ml: float, away_mm: float | None, config: QualityConfig, *, contrast: bool
+) -> tuple[Issue, ...]:
+    """``quality.metal``, which affects the signs when it is large and beside the lungs.
+
+    With contrast medium in the heart, what is as dense as metal is its bolus in a vein: a remark only.
+    """
     if volume_ml <= config.metal_ml:
         return ()
-    near = away_mm is not None and away_mm <= NEAR_LUNG_MM
+    near = away_mm is not None and away_mm <= NEAR_LUNG_MM and not contrast
     where = "" if away_mm is None else f", {away_mm:.0f} mm from the lungs"
     return (
         Issue(

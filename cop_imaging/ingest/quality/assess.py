@@ -61,7 +61,7 @@ def assess(volume: CTVolume, config: QualityConfig) -> tuple[ScanQuality, tuple[
         *expiration_issues(lung, config),
         *motion_issues(moved, config),
         *arm_issues(arms),
-        *metal_issues(metal_ml, away_mm, config),
+        *metal_issues(metal_ml, away_mm, config, contrast=bool(seen)),
         *orientation_issues(orientation(view), config),
     )
     return _quality(known, kernel_class=noise.kernel_class, contrast=seen, arms_down=arms, **covered), issues
