@@ -22,6 +22,10 @@ BIN_HU = 20
 """Width of the bins in which the commonest density is looked for: finer ones follow noise."""
 SPLIT_HU, BONE_HU = -500, 1500
 """Midway between air and water; above the other is metal, teeth or no Hounsfield unit."""
+AIR, FARTHEST_HU = -1000, 100
+"""Density of air by definition, and how far beside it a peak may be air and not lung."""
+ALIKE_HU, ONE_PEAK_HU = (750, 1200), 300
+"""Distances of air or lung from soft tissue under a right slope, and the width of one peak with its noise."""
 NEAR_HU = 20
 """Densities beside an end of the range, against which a pile at that end is held."""
 PILE_RATIO = 5.0
@@ -52,10 +56,10 @@ def counted(density: AnyArray, valid: BoolArray) -> Densities:
     sample, inside = density[sparse], valid[sparse]
     index = np.clip(sample.astype(np.int32), LOWEST, HIGHEST) - LOWEST
     size = HIGHEST - LOWEST + 1
-    return Densities(
-        np.bincount(index.ravel(), minlength=size).astype(np.int64),
-        np.bincount(index[inside], minlength=size).astype(np.int64),
-    )
+    every = np.bincount(index.ravel(), minlength=size).astype(np.int64, copy=False)
+    if inside.all():
+        return Densities(every, every)
+    return Densities(every, np.bincount(index[inside], minlength=size).astype(np.int64, copy=False))
 
 
 def densities_of(hu: Int16Array, valid: BoolArray | None) -> Densities:
@@ -92,16 +96,17 @@ def check_densities(densities: Densities, config: DensityConfig) -> tuple[Issue,
             f"{config.tissue_low_hu:g} to {config.tissue_high_hu:g}"
         )
     else:
-        return _cut_off(counts, config)
+        return (*_cut_off(counts, config), *_small_offset(counts, config))
     raise SeriesError(
-        f"the values are no Hounsfield units of a body: {found}{_cause(densities.every, config)}; the original CT "
+        f"the values are no Hounsfield units of a body: {found}{_cause(densities, config)}; the original CT "
         "images are needed",
         code="hu.offset",
     )
 
 
-def _cause(counts: Int64Array, config: DensityConfig) -> str:
-    """The known shift under which air and tissue would lie where they belong, in words."""
+def _cause(densities: Densities, config: DensityConfig) -> str:
+    """The known shift under which air and tissue would lie where they belong, or a wrong slope, in words."""
+    counts = densities.every
     least = config.smallest_share_percent
     for shift in SHIFTS:
         moved = np.zeros_like(counts)
@@ -115,7 +120,52 @@ def _cause(counts: Int64Array, config: DensityConfig) -> str:
         if lung and min(air_percent, tissue_percent) >= least:
             why = CAUSES.get(shift)
             return f", as if all were {shift:+d} HU off" + (f" ({why})" if why else "")
-    return ""
+    apart = _peaks_apart(densities.scanned)
+    if apart is None or ALIKE_HU[0] <= apart <= ALIKE_HU[1]:
+        return ""
+    return f", as if the slope were wrong (the two commonest densities lie {apart} HU apart instead of about 1000)"
+
+
+def _peaks_apart(counts: Int64Array) -> int | None:
+    """Distance in HU of the two fullest bins that are not one peak; None if there is one peak only."""
+    bins = counts[: len(counts) // BIN_HU * BIN_HU].reshape(-1, BIN_HU).sum(axis=1)
+    # The ends hold all that lies beyond.
+    bins[[0, -1]] = 0
+    first, one_peak = int(bins.argmax()), ONE_PEAK_HU // BIN_HU
+    rest = bins.copy()
+    rest[max(0, first - one_peak) : first + one_peak + 1] = 0
+    return BIN_HU * abs(int(rest.argmax()) - first) if rest.any() else None
+
+
+def _small_offset(counts: Int64Array, config: DensityConfig) -> tuple[Issue, ...]:
+    """A remark on a peak of air that lies beside -1000 HU.
+
+    Below, nothing but air can be the peak. Above, it may be lung (emphysema, deep inspiration): it counts as air only
+    where no air is left at -1000 HU, not even that of the trachea.
+    """
+    total = int(counts.sum())
+    fullest, _ = _commonest(counts, round(AIR - FARTHEST_HU) - BIN_HU, round(AIR + FARTHEST_HU) + BIN_HU)
+    if not np.isfinite(fullest):
+        return ()
+    start = round(fullest) - FARTHEST_HU - LOWEST
+    peak = counts[start : start + 2 * FARTHEST_HU + 1]
+    # The median and not the fullest bin: air that is cut off at -1024 HU piles up there.
+    air = start + LOWEST + int(np.searchsorted(np.cumsum(peak), peak.sum() / 2))
+    offset = float(air - AIR)
+    darker = 100.0 * int(counts[: AIR + NEAR_HU - LOWEST].sum()) / total
+    much = 100.0 * int(peak.sum()) / total >= config.air_peak_percent
+    if not much or abs(offset) <= config.air_offset_hu or (offset > 0 and darker >= config.smallest_share_percent):
+        return ()
+    message = f"The commonest density of air is {air} HU instead of {AIR}: all densities may be {offset:+.0f} HU off."
+    issue = Issue(
+        code="hu.offset",
+        severity=Severity.WARNING,
+        message=message,
+        affects=("signs", "likelihood"),
+        measured=float(air),
+        limit=config.air_offset_hu,
+    )
+    return (issue,)
 
 
 def _cut_off(counts: Int64Array, config: DensityConfig) -> tuple[Issue, ...]:
@@ -130,8 +180,8 @@ def _cut_off(counts: Int64Array, config: DensityConfig) -> tuple[Issue, ...]:
         if share < config.pile_percent or counts[end] < PILE_RATIO * beside.mean():
             continue
         value = end + LOWEST
-        # Twelve bits end at -1024 HU, and tissue without any noise is made, not cut off: nothing else lies near it.
-        if value <= AIR_HU or beside.sum() < 0.01 * counts[end]:
+        # Twelve bits end at -1024 HU, and tissue almost without noise is not cut off: nothing lies 10 HU beside it.
+        if value <= AIR_HU or beside[NEAR_HU // 2 :].sum() < 0.01 * counts[end]:
             continue
         lost = value > config.floor_hu if step > 0 else value < config.ceiling_hu
         limit = config.floor_hu if step > 0 else config.ceiling_hu

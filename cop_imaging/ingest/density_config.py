@@ -50,6 +50,22 @@ class DensityConfig(Section):
         means="smallest share of voxels that must be air, and that must be soft tissue",
         source="the trachea alone is 0.5 % of a chest; estimate",
     )
+    air_offset_hu: float = quantity(
+        30.0,
+        low=5.0,
+        high=100.0,
+        unit="HU",
+        means="distance of the peak of air from -1000 HU from which an offset is remarked on",
+        source="on real chest CT the peak of room air lay within 20 HU of -1000; estimate",
+    )
+    air_peak_percent: float = quantity(
+        10.0,
+        low=1.0,
+        high=50.0,
+        unit="percent",
+        means="smallest share of voxels within 100 HU of such a peak that makes it the peak of air",
+        source="air and lung were 30 to 44 % of the voxels of real chest CT; estimate",
+    )
     canvas_above_hu: float = quantity(
         -900.0,
         low=-990.0,

@@ -117,11 +117,13 @@ def slice_hu(
             code="hu.rescale_missing",
         )
     density = _density(stored, slope, intercept, hu)
+    lowest = float(density.min())
     padded = {}
-    np.greater_equal(density, int(config.padding_below_hu), out=valid)
-    below = valid.size - int(np.count_nonzero(valid))
-    if below:
-        padded["below any tissue"] = below
+    if lowest < config.padding_below_hu:
+        np.greater_equal(density, int(config.padding_below_hu), out=valid)
+        padded["below any tissue"] = valid.size - int(np.count_nonzero(valid))
+    else:
+        valid[...] = True
     for how, mask in (
         ("declared", declared(stored, slope, intercept, config)),
         ("canvas", canvas(density, config)),
@@ -133,7 +135,9 @@ def slice_hu(
     if density is not hu:
         np.clip(density, INT16.min, INT16.max, out=density)
         hu[...] = density
-    np.maximum(hu, AIR_HU, out=hu)
+    # Most slices of 12 bits need neither of these passes.
+    if lowest < AIR_HU:
+        np.maximum(hu, AIR_HU, out=hu)
     if padded:
         hu[~valid] = AIR_HU
     return sample, padded

@@ -134,6 +134,8 @@ def _meant(raw: AnyArray, stored: int, *, signed: bool) -> AnyArray:
     round: the low bits with the header's sign are the value in every case.
     """
     words = raw.view(np.uint16) if raw.dtype.itemsize == 2 else raw.astype(np.int64).astype(np.uint16)
+    if stored < 16 and not signed and not int(words.max(initial=0)) >> stored:
+        return words
     if stored < 16:
         words = words << np.uint16(16 - stored)
         return words.view(np.int16) >> np.int16(16 - stored) if signed else words >> np.uint16(16 - stored)

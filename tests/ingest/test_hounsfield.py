@@ -219,3 +219,55 @@ def test_a_lossy_series_is_flagged_with_its_ratio(write):
 
     (issue,) = [i for i in read_volume(write(edit=lossy)).issues if i.code == "pixels.lossy"]
     assert (issue.measured, issue.affects) == (15.0, ("signs", "likelihood"))
+
+
+def body_with_air_at(air, *, trachea=-1000):
+    generator = np.random.default_rng(3)
+    hu = np.full((20, 64, 64), 40.0)
+    hu[:, :30] = air
+    hu[:, 32:34] = trachea
+    return np.clip(hu + 10.0 * generator.standard_normal(hu.shape), -1300, 3000).astype(np.int16)
+
+
+def offsets(hu):
+    return [i for i in check_densities(densities_of(hu, None), CONFIG) if i.code == "hu.offset"]
+
+
+@pytest.mark.parametrize("air", [-1080, -1050, -930, -910])
+def test_a_small_offset_of_all_air_is_remarked_on_with_its_value(air):
+    (issue,) = offsets(body_with_air_at(air, trachea=air))
+    assert issue.measured == pytest.approx(air, abs=3)
+
+
+@pytest.mark.parametrize("air", [-1020, -1000, -980, -850])
+def test_air_where_it_belongs_and_lung_are_no_offset(air):
+    assert not offsets(body_with_air_at(air))
+
+
+def test_emphysema_beside_a_trachea_of_air_is_no_offset():
+    assert not offsets(body_with_air_at(-930))
+
+
+def test_air_whose_noise_is_cut_off_is_no_offset():
+    assert not offsets(np.maximum(body_with_air_at(-1000), -1010))
+
+
+def test_a_peak_of_air_near_minus_2024_is_not_taken_for_padding(write):
+    error = refusal(write(repixel=lambda hu, n: with_noise(hu, n) - 1024))
+    assert error.code == "hu.offset"
+    assert "applied twice" in str(error)
+
+
+def test_an_eight_bit_picture_is_no_measurement(write):
+    def eight(header, n):
+        header.BitsStored, header.HighBit = 8, 7
+
+    assert refusal(write(edit=eight)).code == "series.secondary_capture"
+
+
+@pytest.mark.parametrize("slope", ["2", "0.5"])
+def test_a_wrong_slope_is_named(write, slope):
+    folder = write(repixel=lambda hu, n: (hu + 1024) * float(slope) - 1024)
+    error = refusal(folder)
+    assert error.code == "hu.offset"
+    assert "slope" in str(error)
