@@ -137,7 +137,7 @@ def unpacked(path: Path, config: ArchiveConfig) -> Iterator[Unpacked]:
 
 def _unpack(path: Path, folder: Path, budget: Budget, config: ArchiveConfig) -> list[str]:
     damaged: list[str] = []
-    members = _zip_members(path) if zipfile.is_zipfile(path) else _tar_members(path)
+    members = _zip_members(path) if zipfile.is_zipfile(path) else _tar_members(path, Budget(budget.left))
     nth = 0
     try:
         for name, opened in members:
@@ -173,9 +173,11 @@ def _zip_members(path: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
                 yield member.filename, lambda member=member: archive.open(member)  # type: ignore[misc]
 
 
-def _tar_members(path: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
+def _tar_members(path: Path, budget: Budget) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
     with tarfile.open(path, "r:*") as archive:
         for member in archive:
+            # To step over a member all of it is unpacked too, whether it is wanted or not.
+            budget.spend(member.size)
             # Links and devices are not followed: only what the archive holds itself.
             if member.isreg():
                 yield member.name, lambda member=member: _content(archive, member)  # type: ignore[misc]

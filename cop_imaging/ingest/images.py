@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import math
+import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -25,6 +27,10 @@ __all__ = ["ImageConfig", "is_image", "read_image"]
 ENDINGS = {".nii": "NIfTI", ".nii.gz": "NIfTI", ".nrrd": "NRRD", ".mha": "MetaImage"}
 HEADER = 352
 """Bytes of a NIfTI-1 header with its magic (nifti1.h)."""
+NIFTI_2 = 540
+"""Bytes of a NIfTI-2 header."""
+BLOCK = 8 << 20
+"""Bytes of voxels that are looked at at once."""
 LEAD = 4096
 """Bytes of a text header that are looked at."""
 SHEAR = 1e-3
@@ -85,6 +91,12 @@ class ImageConfig(Section):
     )
 
 
+ELEMENT_BYTES = {
+    **dict.fromkeys(("met_char", "met_uchar"), 1),
+    **dict.fromkeys(("met_short", "met_ushort"), 2),
+    **dict.fromkeys(("met_int", "met_uint", "met_float"), 4),
+    **dict.fromkeys(("met_double", "met_long_long", "met_ulong_long"), 8),
+}
 Check = Callable[[Int16Array, BoolArray | None], tuple[Issue, ...]]
 
 
@@ -115,7 +127,11 @@ def read_image(path: Path, config: ImageConfig, check: Check) -> CTVolume:
     _check_grid(grid, config, path)
     order = stored_order(grid)
     geometry = canonical_geometry(grid, order)
-    hu, valid = _hounsfield(np.ascontiguousarray(order.to_canonical(_voxels(image))), config)
+    values = sitk.GetArrayViewFromImage(image)
+    lost = _not_finite(path, grid.shape) if kind == "NIfTI" else None
+    if lost is not None:
+        values = np.where(lost, np.nan, values)
+    hu, valid = _hounsfield(np.ascontiguousarray(order.to_canonical(values)), config)
     issues = check(hu, valid)
     step = geometry.spacing_mm[0]
     acquisition = Acquisition(
@@ -157,23 +173,35 @@ def _check_header(path: Path, kind: str) -> None:
     text = head.split(b"\n\n")[0].decode("latin-1").lower()
     outside = "data file:" in text or "datafile:" in text
     if kind == "MetaImage":
-        outside = "elementdatafile" in text and "local" not in text.partition("elementdatafile")[2][:20]
+        found = re.search(r"^elementdatafile\s*=\s*(.*)$", text, re.MULTILINE)
+        outside = found is not None and found[1].strip() != "local"
+        if found is None or (not outside and path.stat().st_size < found.end() + _promised(text)):
+            raise _damaged(path)
     if outside:
         raise SeriesError(f"the voxels of {path} lie in another file; give one file", code="source.unreadable")
+
+
+def _promised(text: str) -> int:
+    """Bytes of voxels that a MetaImage header in lower case announces; 0 when it does not say."""
+    fields = dict(re.findall(r"^(\w+)\s*=\s*(.*)$", text, re.MULTILINE))
+    try:
+        if fields.get("compresseddata", "").strip() == "true":
+            return int(fields.get("compresseddatasize", "0"))
+        voxels = math.prod(int(n) for n in fields["dimsize"].split())
+        return voxels * ELEMENT_BYTES.get(fields["elementtype"].strip(), 0)
+    except (KeyError, ValueError):
+        return 0
 
 
 def _check_nifti(head: bytes, path: Path) -> None:
     if len(head) < HEADER:
         raise _damaged(path)
-    little = struct.unpack_from("<i", head)[0]
-    if little == 540:
-        order, codes, rows, number = "<", 344, 400, "d"
-    else:
-        order, codes, rows, number = ("<" if little == 348 else ">"), 252, 280, "f"
-        if head[344:347] not in {b"n+1", b"ni1"}:
-            raise _damaged(path)
-    code = "i" if number == "d" else "h"
-    qform, sform = struct.unpack_from(f"{order}2{code}", head, codes)
+    try:
+        order, _, new, _ = _layout(head)
+        codes, rows, number, code = (344, 400, "d", "i") if new == "q" else (252, 280, "f", "h")
+        qform, sform = struct.unpack_from(f"{order}2{code}", head, codes)
+    except struct.error as error:
+        raise _damaged(path) from error
     if qform <= 0 and sform <= 0:
         raise SeriesError(
             f"{path} does not say how it lies in the patient (qform and sform are 0): left and right cannot be told; "
@@ -245,9 +273,47 @@ def _check_grid(grid: Geometry, config: ImageConfig, path: Path) -> None:
         )
 
 
-def _voxels(image: sitk.Image) -> AnyArray:
-    array: AnyArray = sitk.GetArrayViewFromImage(image)
-    return array
+def _not_finite(path: Path, shape: tuple[int, int, int]) -> BoolArray | None:
+    """Where a NIfTI file holds no number: ITK puts 0 HU there, which is water. None when it holds numbers everywhere.
+
+    Raises
+    ------
+    SeriesError
+        ``source.damaged`` if the file has fewer voxels than its header says: ITK leaves what is missing as it is.
+    """
+    zipped = path.name.lower().endswith(".gz")
+    try:
+        with gzip.open(path) if zipped else path.open("rb") as file:
+            head = file.read(NIFTI_2)
+            order, offset_at, code, kind_at = _layout(head)
+            (offset,) = struct.unpack_from(f"{order}{code}", head, offset_at)
+            kind, bits = struct.unpack_from(f"{order}2h", head, kind_at)
+            floats = {16: "f4", 64: "f8"}.get(kind)
+            wanted, count = math.prod(shape) * bits // 8, 0
+            file.seek(int(offset))
+            lost = np.zeros(math.prod(shape), np.bool_) if floats else None
+            while count < wanted and (block := file.read(min(BLOCK, wanted - count))):
+                if lost is not None and floats is not None:
+                    numbers = np.frombuffer(block[: len(block) // 8 * 8], f"{order}{floats}")
+                    start = count * 8 // bits
+                    lost[start : start + numbers.size] = ~np.isfinite(numbers)
+                count += len(block)
+    except (OSError, EOFError, zlib.error, struct.error) as error:
+        raise _damaged(path) from error
+    if count < wanted:
+        raise _damaged(path)
+    return lost.reshape(shape) if lost is not None and lost.any() else None
+
+
+def _layout(head: bytes) -> tuple[str, int, str, int]:
+    """Byte order, place and type of the offset of the voxels, and place of their type (nifti1.h, nifti2.h)."""
+    for order in "<>":
+        (size,) = struct.unpack_from(f"{order}i", head)
+        if size == 348:
+            return order, 108, "f", 70
+        if size == NIFTI_2:
+            return order, 168, "q", 12
+    raise struct.error
 
 
 def _hounsfield(values: AnyArray, config: ImageConfig) -> tuple[Int16Array, BoolArray | None]:

@@ -121,8 +121,14 @@ def _read_slices(
     records, damaged = read_records(found.files)
     chosen = _choose(records, (*found.damaged, *damaged), found.where, config, series)
     volume = _decoded(chosen.stack, chosen.issues, config, threads)
-    case = patient_case(chosen.stack.slices[0].path, case_key) if case_key is not None else None
-    return replace(volume, case=case or volume.digest[:CASE_LENGTH])
+    if case_key is None:
+        return replace(volume, case=volume.digest[:CASE_LENGTH])
+    case = patient_case(chosen.stack.slices[0].path, case_key)
+    if case is not None:
+        return replace(volume, case=case)
+    message = "The headers name no patient: the case stands for this scan alone."
+    nobody = Issue(code="header.missing", severity=Severity.INFO, message=message)
+    return replace(volume, case=volume.digest[:CASE_LENGTH], issues=(*volume.issues, nobody))
 
 
 def _choose(

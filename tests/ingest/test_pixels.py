@@ -1,5 +1,6 @@
 import contextlib
 import io
+from dataclasses import replace
 
 import imagecodecs
 import numpy as np
@@ -14,6 +15,7 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     HTJ2KLossless,
     JPEG2000Lossless,
+    JPEGExtended12Bit,
     JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
@@ -25,6 +27,7 @@ from cop_imaging.errors import CopImagingError, SeriesError
 from cop_imaging.ingest.headers import read_header
 from cop_imaging.ingest.parsing import DAMAGE, quiet_parser
 from cop_imaging.ingest.pixels import decode as decode_header
+from cop_imaging.ingest.pixels import is_lossy
 from cop_imaging.ingest.records import record_of
 
 ENCODERS = {
@@ -83,6 +86,32 @@ def values_of(bits, signed):
 def test_values_survive_every_encoding(one_slice, syntax, bits, signed):
     values = values_of(bits, signed)
     np.testing.assert_array_equal(decode(one_slice(values, syntax, bits, signed)).values, values)
+
+
+def test_jpeg_of_12_bits_is_decoded_up_to_its_loss(one_slice):
+    values = np.add.outer(np.arange(20), np.arange(24)).astype(np.int32) * 60
+    path = one_slice(values, bits=12, signed=False)
+    ds = dcmread(path)
+    ds.PixelData = encapsulate([imagecodecs.jpeg8_encode(values.astype("<u2"), level=98, bitspersample=12)])
+    ds["PixelData"].VR = "OB"
+    ds.file_meta.TransferSyntaxUID = JPEGExtended12Bit
+    ds.save_as(path)
+    assert np.abs(decode(path).values.astype(int) - values).max() <= 8
+    assert is_lossy(read_header(path))
+
+
+@pytest.mark.parametrize("frame", [0, 2])
+def test_a_frame_of_an_uncompressed_multi_frame_file_is_found(one_slice, frame):
+    values = values_of(16, True)
+    raw = np.stack([values + n for n in range(3)]).astype("<i2")
+    path = one_slice(values, raw=raw.tobytes(), NumberOfFrames="3")
+    np.testing.assert_array_equal(decode_header(replace(read_header(path), frame=frame)).values, raw[frame])
+
+
+def test_a_frame_that_the_file_does_not_have_is_refused(one_slice):
+    header = read_header(one_slice(values_of(16, True)))
+    with pytest.raises(SeriesError, match="fewer frames"):
+        decode_header(replace(header, frame=1))
 
 
 def test_bits_above_the_stored_ones_are_no_part_of_the_value(one_slice):

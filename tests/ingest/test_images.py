@@ -1,0 +1,157 @@
+"""NIfTI, NRRD and MetaImage: onto the points of the patient, or refused with what is missing."""
+
+import itertools
+import struct
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from cop_imaging.core import AIR_HU
+from cop_imaging.errors import SeriesError
+from cop_imaging.ingest.images import ImageConfig, is_image, read_image
+from cop_imaging.ingest.read import read_volume
+
+SHAPE, SPACING = (36, 30, 32), (3.0, 5.0, 4.0)
+ORDERS = [
+    (order, flips) for order in itertools.permutations(range(3)) for flips in itertools.product((False, True), repeat=3)
+]
+
+
+def image_of(body, order=(0, 1, 2), flips=(False, False, False), dtype=np.int16):
+    """The body on a grid whose axes run in any order and direction; a left-handed one as well."""
+    axes = np.eye(3)[[2, 1, 0]]
+    start = -(np.array(SHAPE) - 1) / 2 * SPACING
+    index = np.stack(np.indices(SHAPE), axis=-1)
+    points = (index * SPACING + start) @ axes
+    values = body(points).transpose(order)
+    direction = axes[list(order)]
+    spacing = np.array(SPACING)[list(order)]
+    origin = start @ axes
+    for axis, flip in enumerate(flips):
+        if flip:
+            origin = origin + direction[axis] * spacing[axis] * (values.shape[axis] - 1)
+            direction[axis] *= -1
+            values = np.flip(values, axis)
+    image = sitk.GetImageFromArray(np.ascontiguousarray(values).astype(dtype))
+    image.SetSpacing([float(s) for s in spacing[::-1]])
+    image.SetOrigin([float(v) for v in origin])
+    image.SetDirection([float(v) for v in direction[::-1].T.ravel()])
+    return image
+
+
+def written(image, path):
+    sitk.WriteImage(image, str(path))
+    return path
+
+
+def refusal(path, config=None):
+    with pytest.raises(SeriesError) as caught:
+        read_image(path, config or ImageConfig(), lambda hu, valid: ())
+    return caught.value.code
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".nrrd", ".mha"])
+@pytest.mark.parametrize(("order", "flips"), ORDERS)
+def test_every_order_of_axes_is_read_onto_the_same_points(ending, order, flips, tmp_path, body):
+    volume = read_volume(written(image_of(body, order, flips), tmp_path / f"x{ending}"))
+    assert volume.geometry.spacing_mm == pytest.approx(SPACING, rel=1e-6)
+    assert np.diag(np.array(volume.geometry.direction)[::-1]).min() > 0.999
+    points = volume.geometry.to_patient(np.stack(np.indices(volume.hu.shape), axis=-1))
+    np.testing.assert_array_equal(volume.hu, body(np.round(points, 3)))
+
+
+def test_floats_are_rounded_and_what_is_no_number_was_not_scanned(tmp_path, body):
+    image = image_of(body, dtype=np.float32)
+    values = sitk.GetArrayFromImage(image) + 0.4
+    values[:, :3] = np.nan
+    values[:, 4, 4] = 1e9
+    other = sitk.GetImageFromArray(values)
+    other.CopyInformation(image)
+    volume = read_volume(written(other, tmp_path / "x.nii.gz"))
+    assert volume.hu.dtype == np.int16
+    assert not volume.valid[:, :3].any()
+    assert volume.valid[:, 3:].all()
+    assert (volume.hu[~volume.valid] == AIR_HU).all()
+    assert volume.hu.max() == np.iinfo(np.int16).max
+
+
+def test_the_acquisition_is_unknown_and_that_is_said(tmp_path, body):
+    volume = read_volume(written(image_of(body), tmp_path / "x.nrrd"))
+    assert volume.acquisition.source_format == "NRRD"
+    assert (volume.acquisition.kernel, volume.acquisition.slice_thickness_mm) == (None, None)
+    assert "header.missing" in [i.code for i in volume.issues]
+
+
+def test_a_nifti_without_orientation_is_refused(tmp_path, body):
+    path = written(image_of(body), tmp_path / "x.nii")
+    data = bytearray(path.read_bytes())
+    data[252:256] = struct.pack("<2h", 0, 0)
+    path.write_bytes(data)
+    assert refusal(path) == "geometry.missing"
+
+
+def test_a_sheared_nifti_is_refused(tmp_path, body):
+    path = written(image_of(body), tmp_path / "x.nii")
+    data = bytearray(path.read_bytes())
+    data[252:256] = struct.pack("<2h", 0, 1)
+    (value,) = struct.unpack_from("<f", data, 280)
+    struct.pack_into("<f", data, 284, 0.2 * value)
+    path.write_bytes(data)
+    assert refusal(path) == "geometry.inconsistent"
+
+
+def test_voxels_in_another_file_are_not_looked_for(tmp_path, body):
+    path = written(image_of(body), tmp_path / "x.mha")
+    path.write_bytes(path.read_bytes().replace(b"ElementDataFile = LOCAL", b"ElementDataFile = /etc/hosts"))
+    assert refusal(path) == "source.unreadable"
+    path = written(image_of(body), tmp_path / "x.nrrd")
+    path.write_bytes(path.read_bytes().replace(b"encoding:", b"data file: /etc/hosts\nencoding:"))
+    assert refusal(path) == "source.unreadable"
+
+
+def test_what_is_no_grey_volume_is_refused(tmp_path, body):
+    image = image_of(body)
+    assert refusal(written(sitk.Compose(image, image), tmp_path / "x.nrrd")) == "series.not_image"
+    assert refusal(written(sitk.JoinSeries(image, image), tmp_path / "x.nii")) == "series.not_image"
+    assert refusal(written(image[:, :, 3], tmp_path / "x.mha")) == "series.not_image"
+    assert read_volume(written(sitk.JoinSeries(image), tmp_path / "y.nii")).hu.shape == SHAPE
+
+
+def test_absurd_sizes_are_refused_before_memory_is_asked_for(tmp_path, body):
+    path = written(image_of(body), tmp_path / "x.nii")
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<3h", data, 42, 30000, 30000, 30000)
+    path.write_bytes(data)
+    assert refusal(path) == "source.too_large"
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".nrrd", ".mha"])
+@pytest.mark.parametrize("kept", [0, 30, 0.5])
+def test_a_file_that_is_cut_off_is_refused_quietly(ending, kept, tmp_path, body, capfd):
+    path = written(image_of(body), tmp_path / f"x{ending}")
+    data = path.read_bytes()
+    path.write_bytes(data[: int(kept * len(data)) if kept < 1 else kept])
+    assert refusal(path) == "source.damaged"
+    assert "".join(capfd.readouterr()) == ""
+
+
+def test_few_slices_and_slices_that_are_not_axial_are_no_chest(tmp_path, body):
+    assert refusal(written(image_of(body)[:, :, :15], tmp_path / "x.nii")) == "slices.too_few"
+    coronal = image_of(body)
+    coronal.SetSpacing((2.0, 8.0, 2.0))
+    assert refusal(written(coronal, tmp_path / "y.nii")) == "geometry.not_axial"
+
+
+def test_a_mask_is_no_ct(tmp_path, body):
+    mask = sitk.Cast(image_of(body) > -500, sitk.sitkInt16)
+    with pytest.raises(SeriesError) as caught:
+        read_volume(written(mask, tmp_path / "mask.nii.gz"))
+    assert caught.value.code == "hu.offset"
+
+
+def test_an_image_is_known_by_its_name(tmp_path):
+    assert [is_image(tmp_path / n) for n in ("a.nii", "B.NII.GZ", "c.nrrd", "d.mha", "e.tar.gz", "f.dcm")] == [
+        *[True] * 4,
+        *[False] * 2,
+    ]
