@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import imagecodecs
 import numpy as np
@@ -23,7 +24,6 @@ from pydicom.uid import JPEGLosslessSV1, JPEGLSLossless
 from cop_imaging.core import CTVolume, Geometry
 from cop_imaging.ingest import read_series
 from cop_imaging.ingest.read import read_volume
-from cop_imaging.provenance import array_digest
 from cop_imaging.synth import write_dicom_series
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -106,17 +106,20 @@ def ours(folder: Path) -> CTVolume:
     return read_volume(folder, threads=THREADS)
 
 
+def without_digest(folder: Path) -> CTVolume:
+    """The same, but for the SHA-256 over all voxels, which is no part of reading."""
+    with mock.patch("cop_imaging.ingest.read.array_digest", return_value="0" * 64):
+        return read_volume(folder, threads=THREADS)
+
+
 def main() -> None:
     """Measure and print."""
     make()
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(THREADS)
     folder = FOLDER / "explicit"
-    volume = ours(folder)
-    read, plain, digest = best(
-        ours, headers_and_copy, lambda _: array_digest(volume.hu, volume.geometry), folder=folder
-    )
+    read, plain, bare = best(ours, headers_and_copy, without_digest, folder=folder)
     print(f"explicit: {read:.2f} s, {read / plain:.2f} x the {plain:.2f} s of headers and a raw copy (at most 1.5)")
-    print(f"explicit without the digest of its voxels: {read - digest:.2f} s, {(read - digest) / plain:.2f} x")
+    print(f"explicit, decode, order, HU and field without the digest of the voxels: {bare:.2f} s, {bare / plain:.2f} x")
     for name in ENCODERS:
         read, itk = best(ours, by_itk, folder=FOLDER / name)
         print(f"{name}: {read:.2f} s, {itk / read:.2f} x as fast as SimpleITK with {itk:.2f} s (at least 1.7)")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from pydicom.uid import (
 
 from cop_imaging.errors import SeriesError
 from cop_imaging.ingest.naming import shown_name
-from cop_imaging.ingest.scan import scan
+from cop_imaging.ingest.scan import meta_group, scan
 
 __all__ = ["WANTED", "Header", "read_header", "sop_class_name", "syntax_name", "unreadable"]
 
@@ -84,6 +85,8 @@ LONG_VRS = frozenset({b"OB", b"OW", b"UN", b"OD", b"OF", b"OL", b"OV"})
 FIRST_LOOK, SECOND_LOOK = 16 << 10, 256 << 10
 """Bytes of a file that the scanner sees: most headers end within the first, long sequences in the other."""
 UNDEFINED = 0xFFFFFFFF
+CHUNK, MOST_INFLATED = 1 << 20, 256 << 20
+"""Bytes that are inflated at once, and in all: four times the largest matrix that CT comes in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +213,7 @@ def unreadable(shown: str, error: OSError) -> SeriesError:
 
 def _judged(file: io.BufferedReader, path: Path, shown: str) -> Header:
     """The header as pydicom reads it, with the values left as they lie in the file."""
+    _check_inflation(file)
     dataset = dcmread(file, stop_before_pixels=True, force=True, specific_tags=sorted(WANTED))
     meta = getattr(dataset, "file_meta", None)
     syntax = str(getattr(meta, "TransferSyntaxUID", None) or ImplicitVRLittleEndian)
@@ -223,6 +227,30 @@ def _judged(file: io.BufferedReader, path: Path, shown: str) -> Header:
         return Header(path, elements, syntax, None, None, shown=shown)
     at, length = _pixel_data(file, syntax)
     return Header(path, elements, syntax, at, length, shown=shown)
+
+
+def _check_inflation(file: io.BufferedReader) -> None:
+    """Refuse a deflated file that swells beyond any slice: pydicom inflates all of it, whatever it holds.
+
+    Raises
+    ------
+    ValueError
+        If it does, or is no deflated stream.
+    """
+    head = file.read(FIRST_LOOK)
+    file.seek(0)
+    syntax, at = meta_group(head)
+    if syntax != DeflatedExplicitVRLittleEndian:
+        return
+    file.seek(at)
+    inflater, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    block = file.read(CHUNK)
+    while block and not inflater.eof:
+        size += len(inflater.decompress(block, CHUNK))
+        block = inflater.unconsumed_tail or file.read(CHUNK)
+        if size > MOST_INFLATED:
+            raise ValueError("a deflated file that swells beyond any slice")
+    file.seek(0)
 
 
 def _pixel_data(file: io.BufferedReader, syntax: str) -> tuple[int | None, int | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-__all__ = ["Scanned", "scan"]
+__all__ = ["Scanned", "meta_group", "scan"]
 
 PREAMBLE = 128
 MAGIC = b"DICM"
@@ -73,6 +73,14 @@ def scan(head: bytes, wanted: frozenset[int], *, whole: bool) -> Scanned | None:
         return _scan(head, wanted, whole=whole)
     except (_OddError, struct.error):
         return None
+
+
+def meta_group(head: bytes) -> tuple[str, int]:
+    """Transfer syntax of a file, and where its data set begins; empty and 0 when that cannot be told."""
+    try:
+        return _meta(head) if head[PREAMBLE : PREAMBLE + 4] == MAGIC else ("", 0)
+    except (_OddError, struct.error):
+        return "", 0
 
 
 def _scan(head: bytes, wanted: frozenset[int], *, whole: bool) -> Scanned:

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +19,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from cop_imaging.ingest.headers import WANTED
+from cop_imaging.ingest.headers import WANTED, read_header
 from cop_imaging.ingest.parsing import DAMAGE, quiet_parser
 from cop_imaging.ingest.scan import scan
 
@@ -132,3 +133,16 @@ def test_a_damaged_header_is_read_as_the_judge_reads_it_or_not_at_all(data):
         except DAMAGE:
             return
     assert found.elements == expected
+
+
+def test_a_deflated_bomb_is_no_slice(tmp_path):
+    path = tmp_path / "bomb.dcm"
+    path.write_bytes(written(ct(pixels=bytes(300 << 20)), DeflatedExplicitVRLittleEndian))
+    assert path.stat().st_size < 1 << 20
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="swells"):
+            read_header(path)
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
