@@ -141,6 +141,15 @@ def _weigh(
     status = status_of(issues)
     if status is Status.NOT_ASSESSABLE:
         return None, status, issues
+    spoiled = next((issue for issue in issues if "likelihood" in issue.spoils), None)
+    if spoiled is not None:
+        withheld = Issue(
+            code="likelihood.withheld",
+            severity=Severity.WARNING,
+            message=f"no likelihood is given, since it was never tried on such scans ({spoiled.code})",
+            affects=("likelihood",),
+        )
+        return None, status, (*issues, withheld)
     likelihood = predict(vector, model, config.classifier, limited=status is Status.LIMITED)
     if likelihood is None:
         too_little = Issue(

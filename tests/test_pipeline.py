@@ -13,7 +13,8 @@ import SimpleITK as sitk
 from cop_imaging import errors, pipeline
 from cop_imaging.anatomy import segment
 from cop_imaging.classifier import load_model, predict
-from cop_imaging.core import CTVolume, Issue, Severity, Status, not_assessable
+from cop_imaging.cli.summary import summary_lines
+from cop_imaging.core import CTVolume, Issue, Presence, Severity, Status, not_assessable
 from cop_imaging.ingest import read_series
 from cop_imaging.pipeline import Config, analyze
 from cop_imaging.progress import Progress
@@ -235,6 +236,38 @@ def test_an_error_leaves_no_likelihood_but_a_whole_report(analysis, known, serie
     assert text["likelihood"] is None
     assert text["issues"][0]["code"] == "slices.not_contiguous"
     assert "slices of 1 mm every 10 mm" in (folder / "report.html").read_text()
+
+
+def test_gaps_between_slices_claim_no_volume_and_no_likelihood(analysis, series, config, monkeypatch, tmp_path):
+    gaps = Issue(
+        code="slices.not_contiguous", severity=Severity.WARNING, message="slices of 1 mm every 10 mm",
+        affects=("signs", "likelihood"), spoils=("likelihood",),
+    )  # fmt: skip
+    sampled = analysis.volume.acquisition.model_copy(
+        update={"contiguous": False, "slice_thickness_mm": 1.0, "slice_step_mm": 10.0}
+    )
+    volume = dataclasses.replace(analysis.volume, issues=(gaps,), acquisition=sampled)
+    monkeypatch.setattr(pipeline, "read_series", lambda *_, **__: volume)
+    report = analyze(series, config=config).report
+    assert report.status is Status.LIMITED
+    assert report.likelihood is None
+    assert "likelihood.withheld" in [i.code for i in report.issues]
+    assert report.anatomy.lung_volume_ml is None
+    assert not [m for f in report.findings for m in f.measures if m.unit == "ml" and m.value is not None]
+    assert not [lesion for f in report.findings for lesion in f.lesions]
+    assert report.finding("consolidation").measures[1].value is not None
+    assert report.finding("reversed_halo").presence is Presence.NOT_ASSESSABLE
+    assert "no volumes" in "\n".join(summary_lines(report))
+
+
+def test_a_sign_that_the_scan_spoils_is_not_assessable(analysis, series, config, monkeypatch):
+    moved = Issue(
+        code="quality.motion", severity=Severity.WARNING, message="half of the slices moved", spoils=("ground_glass",)
+    )
+    monkeypatch.setattr(pipeline, "read_series", lambda *_, **__: dataclasses.replace(analysis.volume, issues=(moved,)))
+    finding = analyze(series, config=config).report.finding("ground_glass")
+    assert (finding.presence, finding.reason) == (Presence.NOT_ASSESSABLE, "half of the slices moved")
+    assert all(m.value is None for m in finding.measures)
 
 
 def test_a_warning_limits_the_report_and_keeps_the_likelihood(analysis, known, series, config, monkeypatch):

@@ -39,7 +39,7 @@ class Issue(BaseModel):
     affects: tuple[str, ...] = ()
     """Names of the signs (or ``lungs``, ``likelihood``) that can be trusted less."""
     spoils: tuple[str, ...] = ()
-    """Names of the signs that cannot be trusted at all: they become not assessable."""
+    """Names of the signs (or ``likelihood``) that cannot be trusted at all: not assessable, or not given."""
     measured: float | None = None
     limit: float | None = None
 

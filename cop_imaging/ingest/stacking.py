@@ -214,6 +214,7 @@ def _gaps(step: float, thickness: float | None, config: GeometryConfig) -> tuple
             severity=Severity.WARNING,
             message=message,
             affects=("signs", "likelihood"),
+            spoils=("likelihood",),
             measured=round(step / thickness, 3),
             limit=config.gap_ratio,
         ),
