@@ -140,8 +140,12 @@ class Header:
             If one of them is no number.
         """
         raw = self.elements.get(TAGS[name])
-        # float() of text with digits only: underscores and words such as "nan" are caught by whoever checks the value.
-        return tuple(map(float, raw.decode("latin-1").rstrip("\0 ").split("\\"))) if raw else ()
+        if not raw:
+            return ()
+        # float() takes more than a decimal string may hold; words such as "nan" are caught by whoever checks the value.
+        if b"_" in raw:
+            raise ValueError("no decimal string")
+        return tuple(map(float, raw.decode("latin-1").rstrip("\0 ").split("\\")))
 
     def binary(self, name: str) -> int | None:
         """First value of an element of unsigned 16-bit integers, None when it is missing."""

@@ -232,13 +232,18 @@ def _collect(
         database.executemany(
             "INSERT INTO part VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                (series_key(study), series_key(series), study, series, os.path.relpath(folder, root), *rest)
+                (series_key(study), series_key(series), study, series, _below(folder, root), *rest)
                 for study, series, folder, *rest in looked.parts
             ],
         )
         tell(files)
     database.execute("CREATE INDEX by_study ON part (study, study_uid, series, series_uid)")
     return IndexSummary(files, dicom, 0, {}, {}, damaged, unreadable, tuple(examples))
+
+
+def _below(folder: str, root: Path) -> str:
+    """The folder seen from the root; bytes that are no text are replaced, since no table takes them."""
+    return os.fsencode(os.path.relpath(folder, root)).decode("utf-8", "replace")
 
 
 def _look(chunk: Sequence[tuple[str, int, int]]) -> Looked:
@@ -268,7 +273,8 @@ def _look(chunk: Sequence[tuple[str, int, int]]) -> Looked:
                 continue
             looked.dicom += 1
             if series:
-                study = headers[0].text("StudyInstanceUID") or ""
+                # Without a study each series is one of its own, so that one study never becomes the whole archive.
+                study = headers[0].text("StudyInstanceUID") or series
                 packed = [_stored(header, shared) for header in headers]
                 groups.setdefault((study, series), []).append((os.path.dirname(path), size, packed))
     for (study, series), found in groups.items():

@@ -1,5 +1,7 @@
 """The index: one row per series, from headers alone, with the verdict that reading gives."""
 
+import os
+
 import pyarrow.parquet as pq
 import pytest
 
@@ -82,3 +84,18 @@ def test_an_index_is_whole_or_not_there(write, tmp_path):
     with pytest.raises(OutputError):
         write_index(write("a"), tmp_path / "file" / "index.parquet", IngestConfig())
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "file"]
+
+
+def test_a_folder_whose_name_is_no_text_is_listed_all_the_same(write, tmp_path):
+    folder = write("a")
+    (tmp_path / "root").mkdir()
+    folder.rename(os.fsdecode(os.fsencode(tmp_path / "root") + b"/\xff\xfe"))
+    _, (row,) = rows(tmp_path / "root", tmp_path)
+    assert (row["verdict"], row["files"]) == ("usable", 40)
+
+
+def test_series_without_a_study_are_studies_of_their_own(write, tmp_path):
+    write("a/1", uid="1")
+    write("a/2", uid="2")
+    _, found = rows(tmp_path / "a", tmp_path)
+    assert [row["rank"] for row in found] == [1, 1]
