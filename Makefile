@@ -45,6 +45,8 @@ lint: $(READY_DEV)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.reading
+	@$(BIN)/python -m benchmarks.index
 
 # After a default has changed: the stored settings and their tables say what holds.
 defaults: $(READY)
