@@ -298,7 +298,8 @@ def _not_finite(path: Path, shape: tuple[int, int, int]) -> BoolArray | None:
                     start = count * 8 // bits
                     lost[start : start + numbers.size] = ~np.isfinite(numbers)
                 count += len(block)
-    except (OSError, EOFError, zlib.error, struct.error) as error:
+    except (OSError, EOFError, ValueError, OverflowError, zlib.error, struct.error) as error:
+        # An offset that is no number, or beyond any file, is no place in it.
         raise _damaged(path) from error
     if count < wanted:
         raise _damaged(path)
