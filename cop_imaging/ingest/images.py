@@ -249,7 +249,7 @@ def _grid(image: sitk.Image, path: Path) -> Geometry:
     """Grid of the array [slice, row, column] as ITK gives it."""
     size, spacing, origin, cosines = image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection()
     axes = np.array(cosines).reshape(3, 3).T
-    if not np.isfinite([*spacing, *origin, *cosines]).all() or min(spacing) <= 0:
+    if not np.isfinite([*spacing, *origin, *cosines]).all() or min(spacing) <= 0 or min(size) < 1:
         raise _damaged(path)
     direction = (_triple(axes[2]), _triple(axes[1]), _triple(axes[0]))
     shape = (size[2], size[1], size[0])
