@@ -1,11 +1,13 @@
 """ZIP and TAR archives, unpacked where nothing inside them can do harm.
 
 No path in an archive decides where anything is written: members get names of our own in a private folder. Sizes are
-counted while writing and never taken from what the archive claims.
+counted while reading and never taken from what the archive claims.
 """
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import lzma
 import shutil
 import tarfile
@@ -13,22 +15,22 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Protocol, cast
 
 from cop_imaging.config import Section, quantity
 from cop_imaging.errors import SeriesError
+from cop_imaging.ingest.files import starts_like_dicom
 from cop_imaging.ingest.naming import shown_name
 
 __all__ = ["ArchiveConfig", "Unpacked", "is_archive", "unpacked"]
 
 CHUNK = 1 << 20
-START = 140
-"""Bytes of a member that tell whether it is looked at at all."""
-PREAMBLE = 128
-IMAGE_NAMES = (".nii", ".nii.gz", ".nrrd", ".mha")
+IMAGE_NAMES = (".nii.gz", ".nii", ".nrrd", ".mha")
+LONGEST_READ = 16 << 20
+"""Bytes of the longest single read: members are copied in chunks, only the names of a bomb ask for more."""
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError, RuntimeError)
 """What the libraries raise on a member or an archive that is damaged, cut off, encrypted or packed in a rare way."""
 
@@ -72,20 +74,29 @@ class Unpacked:
     """What messages call the members that could not be read."""
 
 
+class Readable(Protocol):
+    """What a member gives."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most ``size`` bytes."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+Member = tuple[str, Callable[[], Readable]]
+"""Name inside the archive, and what opens it."""
+
+
 @dataclass(slots=True)
-class Budget:
-    """What may still be written."""
+class _Budget:
+    """What may still be unpacked."""
 
     left: int
 
     def spend(self, size: int) -> None:
-        """Count bytes.
-
-        Raises
-        ------
-        SeriesError
-            ``source.too_large`` when nothing is left.
-        """
         self.left -= size
         if self.left < 0:
             raise SeriesError(
@@ -93,6 +104,49 @@ class Budget:
                 "it yourself if you trust it",
                 code="source.too_large",
             )
+
+
+class _Counted:
+    """A stream that spends a budget as it is read or stepped over, and tells damage from a failing disk."""
+
+    def __init__(self, stream: IO[bytes], budget: _Budget) -> None:
+        self._stream, self._budget, self._farthest = stream, budget, 0
+
+    def read(self, size: int) -> bytes:
+        if size > LONGEST_READ:
+            # Members are copied in chunks: so much at once is the name of a member, and no name is so long.
+            raise ValueError("a header of the archive is absurdly long")
+        with _damage_told():
+            data = self._stream.read(size)
+        self._reach(self._stream.tell())
+        return data
+
+    def seek(self, position: int) -> int:
+        # To step over a member all of it is unpacked as well.
+        self._reach(position)
+        with _damage_told():
+            return self._stream.seek(position)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def _reach(self, position: int) -> None:
+        self._budget.spend(max(0, position - self._farthest))
+        self._farthest = max(self._farthest, position)
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        # The decompressors raise it as well, without a number, for a damaged stream.
+        if error.errno is None:
+            raise EOFError("the stream is damaged") from error
+        raise
 
 
 def is_archive(path: Path) -> bool:
@@ -106,9 +160,11 @@ def is_archive(path: Path) -> bool:
     if zipfile.is_zipfile(path):
         return True
     try:
-        return tarfile.is_tarfile(path)
-    except (EOFError, zlib.error, lzma.LZMAError, ValueError):
+        with closing(_opened(path)) as stream, _damage_told():
+            tarfile.TarInfo.frombuf(stream.read(tarfile.BLOCKSIZE), "utf-8", "surrogateescape")
+    except DAMAGE:
         return False
+    return True
 
 
 @contextmanager
@@ -121,11 +177,11 @@ def unpacked(path: Path, config: ArchiveConfig) -> Iterator[Unpacked]:
         ``source.too_large`` for a bomb, ``source.damaged`` if no member can be read and some are damaged,
         ``source.unreadable`` if there is no room to unpack.
     """
-    limit = min(config.largest_gb * 1e9, config.largest_ratio * max(path.stat().st_size, 4096))
+    most = int(min(config.largest_gb * 1e9, config.largest_ratio * max(path.stat().st_size, 4096)))
     with tempfile.TemporaryDirectory(prefix="cop-imaging-") as name:
         folder = Path(name)
         try:
-            damaged = _unpack(path, folder, Budget(int(limit)), config)
+            damaged = _unpack(path, folder, _Budget(most), config)
         except OSError as error:
             raise SeriesError(
                 f"{path} cannot be unpacked into {folder.parent}: {error.strerror or error}", code="source.unreadable"
@@ -135,24 +191,22 @@ def unpacked(path: Path, config: ArchiveConfig) -> Iterator[Unpacked]:
         yield Unpacked(folder, tuple(damaged))
 
 
-def _unpack(path: Path, folder: Path, budget: Budget, config: ArchiveConfig) -> list[str]:
+def _unpack(path: Path, folder: Path, budget: _Budget, config: ArchiveConfig) -> list[str]:
+    """Copy the members that are wanted; what messages call those that could not be read."""
     damaged: list[str] = []
-    members = _zip_members(path) if zipfile.is_zipfile(path) else _tar_members(path, Budget(budget.left))
     nth = 0
     try:
-        for name, opened in members:
+        for name, opened in _zip_members(path, budget) if zipfile.is_zipfile(path) else _tar_members(path, budget):
             nth += 1
             if nth > config.most_members:
                 raise SeriesError(
                     f"{path} holds more than {config.most_members} files (ingest.archive.most_members)",
                     code="source.too_large",
                 )
-            shown = shown_name(Path(PurePosixPath(name).name or "x"), nth, config.most_members)
-            shown = shown if shown[:4] != "file" else f"member {nth}"
-            target = folder / f"{nth:06d}" / (shown if " " not in shown else f"{nth:06d}{_image_ending(name)}")
+            shown, target = _named(name, nth, folder)
             try:
-                with opened() as stream:
-                    _copy(stream, target, budget, always=bool(_image_ending(name)))
+                with closing(opened()) as stream:
+                    _copy(stream, target, always=bool(_image_ending(name)))
             except DAMAGE:
                 shutil.rmtree(target.parent, ignore_errors=True)
                 damaged.append(shown)
@@ -162,25 +216,61 @@ def _unpack(path: Path, folder: Path, budget: Budget, config: ArchiveConfig) -> 
     return damaged
 
 
+def _named(name: str, nth: int, folder: Path) -> tuple[str, Path]:
+    """What a message calls a member, and where it goes."""
+    own = PurePosixPath(name).name
+    neutral = bool(own) and shown_name(Path(own), nth, nth) == own
+    shown = own if neutral else f"member {nth}"
+    return shown, folder / f"{nth:06d}" / (own if neutral else f"{nth:06d}{_image_ending(name)}")
+
+
 def _image_ending(name: str) -> str:
-    return next((ending for ending in sorted(IMAGE_NAMES, key=len)[::-1] if name.lower().endswith(ending)), "")
+    return next((ending for ending in IMAGE_NAMES if name.lower().endswith(ending)), "")
 
 
-def _zip_members(path: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
+def _zip_members(path: Path, budget: _Budget) -> Iterator[Member]:
     with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            if not member.is_dir():
-                yield member.filename, lambda member=member: archive.open(member)  # type: ignore[misc]
+        for info in archive.infolist():
+            if not info.is_dir():
+                yield info.filename, lambda info=info: _Counted(archive.open(info), budget)  # type: ignore[misc]
 
 
-def _tar_members(path: Path, budget: Budget) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
-    with tarfile.open(path, "r:*") as archive:
-        for member in archive:
-            # To step over a member all of it is unpacked too, whether it is wanted or not.
-            budget.spend(member.size)
-            # Links and devices are not followed: only what the archive holds itself.
-            if member.isreg():
-                yield member.name, lambda member=member: _content(archive, member)  # type: ignore[misc]
+def _tar_members(path: Path, budget: _Budget) -> Iterator[Member]:
+    with closing(_opened(path)) as stream:
+        counted = _Counted(stream, budget)
+        with tarfile.open(fileobj=counted, mode="r:") as archive:  # type: ignore[call-overload]
+            for member in archive:
+                # Links and devices are not followed: only what the archive holds itself.
+                if member.isreg():
+                    yield member.name, lambda member=member: _content(archive, member)  # type: ignore[misc]
+            _check_end(archive.offset, counted)
+
+
+def _check_end(at: int, stream: _Counted) -> None:
+    """tarfile takes a damaged header for the end: there must be a block of zeros, and a checksum that fits.
+
+    Source
+    ------
+    POSIX.1-2017, pax: an archive ends with two blocks of zeros.
+    """
+    stream.seek(at)
+    if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise EOFError("the archive does not end where its list of members does")
+    while stream.read(CHUNK):
+        pass
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """The plain TAR inside a file, compressed or not, told by how the file begins. The caller closes it."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start.startswith(b"\x1f\x8b"):
+        return cast(IO[bytes], gzip.open(path))
+    if start.startswith(b"BZh"):
+        return bz2.open(path)
+    if start.startswith(b"\xfd7zXZ"):
+        return lzma.open(path)
+    return path.open("rb")
 
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
@@ -190,16 +280,13 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     return stream
 
 
-def _copy(stream: IO[bytes], target: Path, budget: Budget, *, always: bool) -> None:
+def _copy(stream: Readable, target: Path, *, always: bool) -> None:
     """Write a member that begins like DICOM, or whose name is that of an image volume."""
     block = stream.read(CHUNK)
-    magic = block[PREAMBLE : PREAMBLE + 4] == b"DICM"
-    old = len(block) > 8 and block[:2] in {b"\x02\x00", b"\x08\x00"} and block[3] == 0
-    if not (magic or old or always):
+    if not (always or starts_like_dicom(block)):
         return
     target.parent.mkdir()
     with target.open("xb") as out:
         while block:
-            budget.spend(len(block))
             out.write(block)
             block = stream.read(CHUNK)

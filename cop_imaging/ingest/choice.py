@@ -145,7 +145,17 @@ def left_out(others: Counter[Kind], damaged: Sequence[str]) -> tuple[Issue, ...]
     if damaged:
         message = f"Left out, because they are damaged: {', '.join(damaged)}."
         count = float(len(damaged))
-        issues.append(Issue(code="slices.unreadable", severity=Severity.WARNING, message=message, measured=count))
+        # Nobody knows whether the end of this series was among them: a lost end leaves no gap.
+        affects = ("lungs", "likelihood")
+        issues.append(
+            Issue(
+                code="slices.unreadable",
+                severity=Severity.WARNING,
+                message=message,
+                affects=affects,
+                measured=count,
+            )
+        )
     if others:
         message = f"Left out, because they are no CT slices: {_counted(others)}."
         count = float(others.total())

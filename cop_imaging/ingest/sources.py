@@ -49,14 +49,15 @@ def opened(source: Path | SeriesFiles, config: ArchiveConfig) -> Iterator[Found]
         )
     elif not source.is_file():
         raise SeriesError(f"{source} is neither a file nor a folder", code="source.unreadable")
+    elif looks_like_dicom(source, shown_name(source, 1, 1)):
+        # Content goes before the name, and before an archive that pixels happen to look like.
+        yield Found(str(source), (source,))
     elif is_image(source):
         yield Found(str(source), image=source)
     elif is_archive(source):
         with unpacked(source, config) as inside:
             found = _folder(inside.folder, str(source))
             yield Found(found.where, found.files, found.image, inside.damaged)
-    elif looks_like_dicom(source, shown_name(source, 1, 1)):
-        yield Found(str(source), (source,))
     else:
         raise SeriesError(
             f"{source} is no DICOM file, archive or image volume (NIfTI, NRRD, MHA)", code="source.no_dicom"

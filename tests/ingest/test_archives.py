@@ -1,12 +1,17 @@
 """Archives are unpacked where nothing in them can do harm."""
 
+import errno
+import gzip
 import io
+import random
 import tarfile
+import tracemalloc
 import zipfile
 
 import pytest
 
 from cop_imaging.errors import SeriesError
+from cop_imaging.ingest import archives
 from cop_imaging.ingest.archives import ArchiveConfig, is_archive, unpacked
 from cop_imaging.ingest.read import read_volume
 
@@ -123,6 +128,111 @@ def test_an_archive_of_damage_alone_is_refused(tmp_path):
     with pytest.raises(SeriesError) as caught:
         contents(path)
     assert caught.value.code == "source.damaged"
+
+
+TAR_MODES = ["w", "w:gz", "w:bz2", "w:xz"]
+
+
+def thirty(path, mode="w"):
+    return tarred(path, [(f"IM{n:04d}.dcm", SLICE) for n in range(30)], mode)
+
+
+def block_of(n):
+    """Where member n begins in the plain archive."""
+    return n * (512 + -(-len(SLICE) // 512) * 512)
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_tail_that_is_lost_is_never_lost_silently(cut, tmp_path):
+    # The header of member 20 is damaged, or the archive ends exactly before it.
+    path = thirty(tmp_path / "a.tar")
+    data = path.read_bytes()
+    at = block_of(20)
+    path.write_bytes(data[:at] if cut else data[:at] + b"\xff" * 200 + data[at + 200 :])
+    read, damaged = contents(path)
+    assert len(read) == 20
+    assert damaged == ("everything after member 20",)
+
+
+@pytest.mark.parametrize("mode", TAR_MODES[1:])
+def test_damage_in_a_compressed_stream_is_told(mode, tmp_path):
+    generator = random.Random(1)
+    members = [(f"IM{n:04d}.dcm", SLICE + generator.randbytes(20_000)) for n in range(30)]
+    path = tarred(tmp_path / "a", members, mode)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 40] = b"\xff" * 40
+    path.write_bytes(data)
+    try:
+        _, damaged = contents(path)
+    except SeriesError as error:
+        damaged = (error.code,)
+    assert damaged
+    assert damaged[0] == "source.damaged" or damaged[0].startswith("everything after")
+
+
+def test_a_checksum_that_does_not_fit_is_told(tmp_path):
+    path = thirty(tmp_path / "a", "w:gz")
+    data = bytearray(path.read_bytes())
+    data[-8] ^= 1
+    path.write_bytes(data)
+    assert contents(path)[1] == ("everything after member 30",)
+
+
+def test_a_bz2_member_that_is_damaged_is_named_and_the_others_are_read(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
+        for n in range(3):
+            archive.writestr(f"IM{n:04d}.dcm", SLICE)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"IM0001.dcm") + 30
+    data[at : at + 10] = b"\xff" * 10
+    path.write_bytes(data)
+    read, damaged = contents(path)
+    assert read == [SLICE, SLICE]
+    assert damaged == ("IM0001.dcm",)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])
+def test_a_name_of_a_gigabyte_asks_for_no_memory(kind, tmp_path):
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, 1 << 30
+    with gzip.open(tmp_path / "a", "wb", compresslevel=1) as out:
+        out.write(info.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(64):
+            out.write(bytes(1 << 20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(SeriesError):
+            contents(tmp_path / "a")
+        assert tracemalloc.get_traced_memory()[1] < 40 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_encrypted_member_is_damage_to_us(tmp_path):
+    path = zipped(tmp_path / "a.zip", [("IM0001.dcm", SLICE)])
+    data = bytearray(path.read_bytes())
+    for magic, flag_at in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        data[data.index(magic) + flag_at] |= 1
+    path.write_bytes(data)
+    with pytest.raises(SeriesError) as caught:
+        contents(path)
+    assert caught.value.code == "source.damaged"
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
+    path = zipped(tmp_path / "a.zip", [("IM0001.dcm", SLICE)])
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(archives, "_copy", full)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with pytest.raises(SeriesError, match="No space left") as caught:
+        contents(path)
+    assert caught.value.code == "source.unreadable"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zip"]
 
 
 def test_a_series_without_its_damaged_member_is_refused_for_the_gap(write, tmp_path):
