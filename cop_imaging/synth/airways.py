@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cop_imaging.core.arrays import Float64Array, UInt8Array
-from cop_imaging.synth.shapes import Tubes
+from cop_imaging.synth.shapes import Slab, Tubes
 
-__all__ = ["LOBES", "Trees", "grow_trees", "lobe_of"]
+__all__ = ["LOBES", "Trees", "grow_trees", "lobe_of", "lobes"]
 
 Point = tuple[float, float, float]
 
@@ -52,12 +52,18 @@ class Trees:
 
 def lobe_of(points: Float64Array) -> UInt8Array:
     """Lobe 1-5 (RUL, RML, RLL, LUL, LLL) of points (n, 3) as (x, y, z), parted by oblique and horizontal fissures."""
-    right = points[:, 0] < 0.0
-    behind = major_fissure(points[:, 1], points[:, 2]) > 0.0
-    low = minor_fissure(points[:, 0], points[:, 1], points[:, 2]) < 0.0
-    out: UInt8Array = np.where(
-        right, np.where(behind, RLL, np.where(low, RML, RUL)), np.where(behind, LLL, LUL)
-    ).astype(np.uint8)
+    return _lobe(points[:, 0], points[:, 1], points[:, 2])
+
+
+def lobes(s: Slab) -> UInt8Array:
+    """Lobe 1-5 of every voxel of a slab in model coordinates, [z, y, x]."""
+    return _lobe(s.x, s.y, s.z)
+
+
+def _lobe(x: Any, y: Any, z: Any) -> UInt8Array:
+    behind, low = major_fissure(y, z) > 0.0, minor_fissure(x, y, z) < 0.0
+    right = np.where(behind, np.uint8(RLL), np.where(low, np.uint8(RML), np.uint8(RUL)))
+    out: UInt8Array = np.where(x < 0.0, right, np.where(behind, np.uint8(LLL), np.uint8(LUL)))
     return out
 
 

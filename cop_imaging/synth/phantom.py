@@ -12,11 +12,11 @@ from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.volume import Acquisition, CTVolume
 from cop_imaging.provenance import array_digest
 from cop_imaging.synth.chest import ChestSpec, thorax
-from cop_imaging.synth.consolidation import Consolidation
-from cop_imaging.synth.ground_glass import GroundGlass
-from cop_imaging.synth.lesion import Lesion
+from cop_imaging.synth.lesions.consolidation import Consolidation
+from cop_imaging.synth.lesions.ground_glass import GroundGlass
+from cop_imaging.synth.lesions.lesion import Lesion
+from cop_imaging.synth.lesions.reversed_halo import ReversedHalo
 from cop_imaging.synth.render import draw, model_of
-from cop_imaging.synth.reversed_halo import ReversedHalo
 from cop_imaging.synth.scanner import ScannerSpec, scan
 from cop_imaging.synth.shapes import Slab
 

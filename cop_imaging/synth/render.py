@@ -9,11 +9,12 @@ import numpy as np
 
 from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.synth.airways import Trees, grow_trees, major_fissure, minor_fissure
+from cop_imaging.synth.airways import Trees, grow_trees, lobes, major_fissure, minor_fissure
 from cop_imaging.synth.chest import ChestSpec, thorax
-from cop_imaging.synth.lesion import CONSOLIDATION_HU, GROUND_GLASS_HU, Lesion, Place, box_of
+from cop_imaging.synth.lesions.blending import add_lesions, blend, lay_over
+from cop_imaging.synth.lesions.lesion import Lesion
 from cop_imaging.synth.shapes import Field, Slab, cover, draw_tubes
-from cop_imaging.synth.tissue import blend, surroundings
+from cop_imaging.synth.tissue import surroundings
 
 __all__ = ["ChestModel", "Drawn", "draw", "model_of"]
 
@@ -85,32 +86,6 @@ def parenchyma(s: Slab, model: ChestModel) -> Float32Array:
     return out
 
 
-def add_lesions(
-    hu: Float32Array, slab: Slab, depth_mm: Float32Array, lung: BoolArray, lesions: Sequence[Lesion]
-) -> dict[str, BoolArray]:
-    """Blend lesions into the parenchyma, in place, and return the truth of each sign."""
-    hazy, masks = np.zeros(slab.shape, dtype=bool), {"reversed_halo": np.zeros(slab.shape, dtype=bool)}
-    dense = np.zeros(slab.shape, dtype=bool)
-    for lesion in lesions:
-        box = box_of(lesion, slab)
-        if box is None:
-            continue
-        place = Place(slab.crop(box), depth_mm[box])
-        for layer in lesion.layers(place):
-            blend(hu[box], layer.fraction, layer.tissue_hu)
-            if layer.sign == "consolidation":
-                dense[box] |= layer.fraction > 0.3
-            elif layer.sign == "ground_glass":
-                hazy[box] |= layer.fraction > 0.08
-        shape = lesion.whole(place)
-        if shape is not None:
-            masks[shape[0]][box] |= shape[1] >= 0.5
-    masks["consolidation"] = dense & (hu > CONSOLIDATION_HU)
-    # The thin edge of a consolidation has the density of ground glass and is none: only hazy layers count.
-    masks["ground_glass"] = hazy & (hu >= GROUND_GLASS_HU) & (hu <= CONSOLIDATION_HU)
-    return {name: mask & lung for name, mask in masks.items()}
-
-
 def draw_slab(
     model: ChestModel, patient: Slab, lesions: Sequence[Lesion]
 ) -> tuple[Float32Array, AnyArray, dict[str, BoolArray]]:
@@ -121,9 +96,7 @@ def draw_slab(
     hu = surroundings(s, spec, t, model.planes)
     lung = parenchyma(s, model)
     part = cover(t.lung, s.voxel_mm)
-    # Lobar bronchi and hilar vessels start in the mediastinum's fat: only what lies in the lungs is truth.
-    inside = part >= 0.5
-    masks = add_lesions(lung, patient, t.depth * np.float32(spec.size), inside, lesions)
+    blended = add_lesions(lung, patient, t.depth * np.float32(spec.size), lobes(s), lesions)
     blend(hu, part, lung)
     vessels = draw_tubes(s, model.trees.vessels)
     blend(hu, vessels, spec.blood_hu)
@@ -134,12 +107,14 @@ def draw_slab(
     central = draw_tubes(s, model.trees.central)
     lumen = np.maximum(draw_tubes(s, model.trees.lumen) * clear, central)
     blend(hu, lumen, LUMEN_HU)
-    inside &= draw_tubes(s, model.trees.central.widened(1.5, 1.5)) < 0.5
-    sides = np.where(inside, np.where(s.x < 0.0, 1, 2), 0).astype(np.uint8)
-    masks["vessels"] = (vessels >= 0.5) & (walls < 0.5) & inside
-    masks["airways"] = lumen >= 0.5
-    for name in ("consolidation", "ground_glass", "reversed_halo"):
-        masks[name] &= inside
+    # Lobar bronchi and hilar vessels start in the mediastinum's fat: only what lies in the lungs is truth.
+    lungs = (part >= 0.5) & (draw_tubes(s, model.trees.central.widened(1.5, 1.5)) < 0.5)
+    masks = {"vessels": (vessels >= 0.5) & (walls < 0.5), "airways": lumen >= 0.5, **blended.masks}
+    lay_over(hu, part, blended, masks)
+    lungs &= ~masks["effusion"]
+    for name in masks.keys() - {"airways", "effusion"}:
+        masks[name] &= lungs
+    sides = np.where(lungs, np.where(s.x < 0.0, 1, 2), 0).astype(np.uint8)
     return hu, sides, masks
 
 
@@ -161,6 +136,10 @@ def draw(model: ChestModel, geometry: Geometry, lesions: Sequence[Lesion] = ()) 
             if k > 1
             else mask
         )
+    names = dict.fromkeys(name for mask in masks for name in mask)
+    # A shape that a slab does not hold is absent there.
     return Drawn(
-        np.concatenate(hus), np.concatenate(sides), {n: np.concatenate([m[n] for m in masks]) for n in masks[0]}
+        np.concatenate(hus),
+        np.concatenate(sides),
+        {n: np.concatenate([m.get(n, np.zeros_like(m["airways"])) for m in masks]) for n in names},
     )

@@ -6,6 +6,7 @@ import numpy as np
 
 from cop_imaging.core.arrays import Float32Array
 from cop_imaging.synth.chest import ChestSpec, Thorax, back, front, profile
+from cop_imaging.synth.lesions.blending import blend
 from cop_imaging.synth.shapes import Distance, Field, Slab, Tubes, cover, draw_tubes, ellipsoid
 
 __all__ = ["surroundings"]
@@ -38,11 +39,6 @@ def body_distance(s: Slab, spec: ChestSpec) -> Distance:
     groove = 5.0 * np.exp(-((s.x / 14.0) ** 2)) * np.clip(v, 0.0, 1.0)
     out: Distance = reach * (1.0 - 1.0 / rho) + groove
     return out
-
-
-def blend(hu: Float32Array, part: Float32Array, value: float | Distance) -> None:
-    """Put ``value`` into the part of each voxel, in place."""
-    hu += part * (np.float32(value) - hu if isinstance(value, float) else value - hu)
 
 
 def bone(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cop_imaging.core.arrays import Float32Array
-from cop_imaging.synth.lesion import Layer, Place, Point, lobular, smoothstep
+from cop_imaging.synth.lesions.lesion import Layer, Place, Point, lobular, smoothstep
 
 __all__ = ["Consolidation", "patch_level"]
 
@@ -64,6 +64,7 @@ class Consolidation:
         )
         return (Layer(self.fraction * smoothstep(level, self.edge_mm), self.tissue_hu, "consolidation"),)
 
-    def whole(self, place: Place) -> None:
-        """No shape: the sign is a density."""
+    def shapes(self, place: Place) -> dict[str, Float32Array]:
+        """None: the sign is a density."""
         del place
+        return {}

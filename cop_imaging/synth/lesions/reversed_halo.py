@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cop_imaging.core.arrays import Float32Array
-from cop_imaging.synth.lesion import Layer, Place, Point, lobular, smoothstep
+from cop_imaging.synth.lesions.lesion import Layer, Place, Point, lobular, smoothstep
 
 __all__ = ["ReversedHalo"]
 
@@ -70,6 +70,6 @@ class ReversedHalo:
             Layer(np.float32(self.rim_fraction) * shell, self.tissue_hu, "consolidation"),
         )
 
-    def whole(self, place: Place) -> tuple[str, Float32Array]:
+    def shapes(self, place: Place) -> dict[str, Float32Array]:
         """The whole atoll."""
-        return "reversed_halo", smoothstep(self.distance_inside(place)[0], 1.8)
+        return {"reversed_halo": smoothstep(self.distance_inside(place)[0], 1.8)}

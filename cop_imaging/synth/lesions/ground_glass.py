@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cop_imaging.synth.consolidation import patch_level
-from cop_imaging.synth.lesion import Layer, Place, Point, smoothstep
+from cop_imaging.core.arrays import Float32Array
+from cop_imaging.synth.lesions.consolidation import patch_level
+from cop_imaging.synth.lesions.lesion import Layer, Place, Point, smoothstep
 
 __all__ = ["GroundGlass"]
 
@@ -48,6 +49,7 @@ class GroundGlass:
             Layer(np.float32(self.fraction) * uneven * smoothstep(level, self.edge_mm), self.tissue_hu, "ground_glass"),
         )
 
-    def whole(self, place: Place) -> None:
-        """No shape: the sign is a density."""
+    def shapes(self, place: Place) -> dict[str, Float32Array]:
+        """None: the sign is a density."""
         del place
+        return {}

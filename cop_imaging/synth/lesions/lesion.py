@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from cop_imaging.core.arrays import Float32Array
+from cop_imaging.core.arrays import Float32Array, UInt8Array
 from cop_imaging.core.geometry import Box
 from cop_imaging.synth.shapes import Field, Slab
 
-__all__ = ["CONSOLIDATION_HU", "GROUND_GLASS_HU", "Layer", "Lesion", "Place", "lobular", "smoothstep"]
+__all__ = ["CONSOLIDATION_HU", "GROUND_GLASS_HU", "Layer", "Lesion", "Place", "Point", "lobular", "smoothstep"]
 
 GROUND_GLASS_HU, CONSOLIDATION_HU = -700.0, -300.0
 """Density from which parenchyma with its lesion is true to the sign, before vessels, airways, blur and noise."""
 
 Point = tuple[float, float, float]
+Sign = Literal["consolidation", "ground_glass", "effusion", "airways"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,18 +27,23 @@ class Place:
 
     slab: Slab
     depth_mm: Float32Array
-    """[z, y, x] depth below the costal and diaphragmatic pleura."""
+    """[z, y, x] depth below the costal and diaphragmatic pleura, 0 outside the lung."""
+    lobe: UInt8Array
+    """[z, y, x] 1-5 (RUL, RML, RLL, LUL, LLL) by the fissures, inside and outside the lung."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """Tissue of one density and the part of each voxel's parenchyma that it replaces."""
+    """Tissue (or air, or fluid) of one density, and the part of each voxel that it replaces."""
 
     fraction: Float32Array
-    """[z, y, x], 0-1."""
+    """[z, y, x], 0-1. Blended: HU = fraction x tissue + (1 - fraction) x what was there."""
     tissue_hu: float
-    sign: str | None
-    """``consolidation``, ``ground_glass`` or None: what the layer is where its density is that of the sign."""
+    sign: Sign | None = None
+    """What the layer is: ``consolidation`` and ``ground_glass`` are true where the density is theirs; ``effusion``
+    (which is no lung) and ``airways`` (a lumen) where the layer fills half of a voxel."""
+    over: bool = False
+    """Whether it replaces vessels and bronchi too, and not only the parenchyma between them."""
 
 
 class Lesion(Protocol):
@@ -57,8 +63,8 @@ class Lesion(Protocol):
         """Layers in the order in which they are blended."""
         ...
 
-    def whole(self, place: Place) -> tuple[str, Float32Array] | None:
-        """Name of a sign that is a shape and not a density, and the part of each voxel inside that shape."""
+    def shapes(self, place: Place) -> dict[str, Float32Array]:
+        """Part of each voxel inside the lesion's outline, by the name of its truth; empty for density signs."""
         ...
 
 
