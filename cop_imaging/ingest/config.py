@@ -7,7 +7,6 @@ from cop_imaging.ingest.archives import ArchiveConfig
 from cop_imaging.ingest.choice import ChoiceConfig
 from cop_imaging.ingest.density_config import DensityConfig
 from cop_imaging.ingest.geometry_config import GeometryConfig
-from cop_imaging.ingest.images import ImageConfig
 from cop_imaging.ingest.quality import QualityConfig
 
 __all__ = ["IngestConfig"]
@@ -20,5 +19,4 @@ class IngestConfig(Section):
     choice: ChoiceConfig = ChoiceConfig()
     geometry: GeometryConfig = GeometryConfig()
     density: DensityConfig = DensityConfig()
-    image: ImageConfig = ImageConfig()
     quality: QualityConfig = QualityConfig()

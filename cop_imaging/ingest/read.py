@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from cop_imaging.ingest.bridging import bridge
 from cop_imaging.ingest.cases import CASE_LENGTH, patient_case
 from cop_imaging.ingest.choice import Kind, kind_of, left_out, no_slices, ranked, remark_on
 from cop_imaging.ingest.config import IngestConfig
-from cop_imaging.ingest.densities import check_densities, densities_of
+from cop_imaging.ingest.densities import check_densities
 from cop_imaging.ingest.files import SeriesFiles
 from cop_imaging.ingest.hounsfield import fill, same_image
 from cop_imaging.ingest.images import read_image
@@ -104,7 +103,7 @@ def read_volume(
     """Read a series as ``read_series`` does, without looking at what it shows."""
     with quiet_parser() as remarks, opened(source, config.archive) as found:
         if found.image is not None:
-            volume = read_image(found.image, config.image, partial(_check_image, config=config))
+            volume = read_image(found.image, config.geometry, config.density)
         else:
             volume = _read_slices(found, config, series, case_key, threads)
     if not remarks:
@@ -162,10 +161,6 @@ def _choose(
     stack = ranking[0].stack
     remarks = remark_on(ranking, [error for *_, error in refused], studies)
     return Chosen(stack, (*left_out(others, damaged), *remarks, *stack.issues, *burned_in(stack.slices)))
-
-
-def _check_image(hu: Int16Array, valid: BoolArray | None, config: IngestConfig) -> tuple[Issue, ...]:
-    return check_densities(densities_of(hu, valid), config.density)
 
 
 def _asked_for(groups: dict[str, list[SliceRecord]], series: str, where: str) -> dict[str, list[SliceRecord]]:

@@ -18,7 +18,7 @@ from cop_imaging.ingest.records import SliceRecord
 from cop_imaging.ingest.spacing import grid_places
 from cop_imaging.ingest.tilt import Lean, Shear, lean_of, shear_of, straight_grid
 
-__all__ = ["Stack", "regular_stack"]
+__all__ = ["Stack", "regular_stack", "thick_slices"]
 
 NAMED_PLACES = 6
 """Positions that a message names before it goes on with dots."""
@@ -82,7 +82,7 @@ def regular_stack(placed: Placed, config: GeometryConfig) -> Stack:
             *remarks,
             *_tilted(lean, shear, config),
             *_gaps(step, thickness, config),
-            *_thick(step, thickness, config),
+            *thick_slices(step, thickness, config),
         ),
     )
 
@@ -221,7 +221,8 @@ def _gaps(step: float, thickness: float | None, config: GeometryConfig) -> tuple
     )
 
 
-def _thick(step: float, thickness: float | None, config: GeometryConfig) -> tuple[Issue, ...]:
+def thick_slices(step: float, thickness: float | None, config: GeometryConfig) -> tuple[Issue, ...]:
+    """``slices.thick`` when slices are thicker than fine signs need, or lie farther apart."""
     # Headers and positions are rounded: 3.0004 mm is 3 mm.
     effective = round(max(step, thickness or 0.0), 2)
     if effective <= config.thick_mm:

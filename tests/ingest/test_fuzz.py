@@ -26,8 +26,10 @@ from pydicom.uid import (
 )
 
 from cop_imaging.errors import CopImagingError
+from cop_imaging.ingest.density_config import DensityConfig
+from cop_imaging.ingest.geometry_config import GeometryConfig
 from cop_imaging.ingest.headers import WANTED, read_header
-from cop_imaging.ingest.images import ImageConfig, read_image
+from cop_imaging.ingest.images import read_image
 from cop_imaging.ingest.parsing import DAMAGE, quiet_parser
 from cop_imaging.ingest.pixels import decode
 from cop_imaging.ingest.read import read_volume
@@ -136,7 +138,7 @@ def fuzz_images(folder, tmp_path, chance, count):
                 out[chance.randrange(0, 400)] = chance.randrange(256)
             path.write_bytes(out[: chance.randrange(100, len(out))] if chance.random() < 0.2 else out)
             with contextlib.suppress(CopImagingError):
-                read_image(path, ImageConfig(largest_megavoxels=1.0), lambda hu, valid: ())
+                read_image(path, GeometryConfig(largest_megavoxels=1.0), DensityConfig())
 
 
 def test_damaged_files_are_read_or_refused(write, tmp_path):

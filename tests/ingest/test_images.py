@@ -9,7 +9,9 @@ import SimpleITK as sitk
 
 from cop_imaging.core import AIR_HU
 from cop_imaging.errors import SeriesError
-from cop_imaging.ingest.images import ImageConfig, is_image, read_image
+from cop_imaging.ingest.density_config import DensityConfig
+from cop_imaging.ingest.geometry_config import GeometryConfig
+from cop_imaging.ingest.images import is_image, read_image
 from cop_imaging.ingest.read import read_volume
 
 SHAPE, SPACING = (36, 30, 32), (3.0, 5.0, 4.0)
@@ -45,10 +47,17 @@ def written(image, path):
     return path
 
 
-def refusal(path, config=None):
+def refusal(path):
     with pytest.raises(SeriesError) as caught:
-        read_image(path, config or ImageConfig(), lambda hu, valid: ())
+        read_image(path, GeometryConfig(), DensityConfig())
     return caught.value.code
+
+
+def edited(path, old, new):
+    data = path.read_bytes()
+    assert data.count(old) == 1
+    path.write_bytes(data.replace(old, new))
+    return path
 
 
 @pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".nrrd", ".mha"])
@@ -101,13 +110,104 @@ def test_a_sheared_nifti_is_refused(tmp_path, body):
     assert refusal(path) == "geometry.inconsistent"
 
 
-def test_voxels_in_another_file_are_not_looked_for(tmp_path, body):
-    path = written(image_of(body), tmp_path / "x.mha")
-    path.write_bytes(path.read_bytes().replace(b"ElementDataFile = LOCAL", b"ElementDataFile = /etc/hosts"))
-    assert refusal(path) == "source.unreadable"
-    path = written(image_of(body), tmp_path / "x.nrrd")
-    path.write_bytes(path.read_bytes().replace(b"encoding:", b"data file: /etc/hosts\nencoding:"))
-    assert refusal(path) == "source.unreadable"
+def test_a_nifti_whose_two_orientations_disagree_is_refused(tmp_path, body):
+    path = written(image_of(body), tmp_path / "x.nii")
+    data = bytearray(path.read_bytes())
+    assert min(struct.unpack_from("<2h", data, 252)) > 0
+    read_image(path, GeometryConfig(), DensityConfig())
+    (handed,) = struct.unpack_from("<f", data, 76)
+    struct.pack_into("<f", data, 76, -handed)
+    path.write_bytes(data)
+    assert refusal(path) == "geometry.inconsistent"
+
+
+@pytest.mark.parametrize(
+    ("sform", "spacing", "code"),
+    [
+        (0, 0.0, "source.damaged"),
+        (0, -3.0, "source.damaged"),
+        (0, float("nan"), "source.damaged"),
+        (1, 6.0, "geometry.inconsistent"),
+    ],
+)
+def test_a_nifti_spacing_that_cannot_be_is_refused(sform, spacing, code, tmp_path, body):
+    path = written(image_of(body), tmp_path / "x.nii")
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<h", data, 254, sform)
+    struct.pack_into("<f", data, 88, spacing)
+    path.write_bytes(data)
+    assert refusal(path) == code
+
+
+@pytest.mark.parametrize(
+    ("ending", "old", "new"),
+    [
+        (".nrrd", b"space directions: (4,0,0)", b"space directions: (4,1,0)"),
+        (".mha", b"TransformMatrix = 1 0 0", b"TransformMatrix = 0.96 0.28 0"),
+    ],
+)
+def test_a_sheared_volume_is_refused(ending, old, new, tmp_path, body):
+    assert refusal(edited(written(image_of(body), tmp_path / f"x{ending}"), old, new)) == "geometry.inconsistent"
+
+
+@pytest.mark.parametrize(
+    ("ending", "old", "new"),
+    [
+        (".nrrd", b"space: left-posterior-superior", b"space: scanner-xyz"),
+        (".nrrd", b"space: left-posterior-superior", b"space dimension: 3"),
+        (".mha", b"TransformMatrix", b"Comment"),
+        (".mha", b"ElementSpacing", b"Comment"),
+    ],
+)
+def test_no_orientation_is_ever_assumed(ending, old, new, tmp_path, body):
+    assert refusal(edited(written(image_of(body), tmp_path / f"x{ending}"), old, new)) == "geometry.missing"
+
+
+ELSEWHERE = [
+    (".mha", b"ElementDataFile = LOCAL", b"ElementDataFile = /etc/hosts"),
+    (".mha", b"ElementDataFile = LOCAL", b" \tElementDataFile =/etc/hosts"),
+    (".mha", b"ElementDataFile = LOCAL", b"ElementDataFile = LIST"),
+    (".nrrd", b"encoding:", b"data file: /etc/hosts\nencoding:"),
+    (".nrrd", b"encoding:", b"datafile:  /etc/hosts\nencoding:"),
+    (".nrrd", b"encoding:", b"#" + b"x" * 70_000 + b"\nDATA FILE: /etc/hosts\nencoding:"),
+]
+
+
+@pytest.mark.parametrize(("ending", "old", "new"), ELSEWHERE)
+def test_voxels_in_another_file_are_not_looked_for(ending, old, new, tmp_path, body):
+    assert refusal(edited(written(image_of(body), tmp_path / f"x{ending}"), old, new)) == "source.unreadable"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"elementdatafile = /etc/hosts\nElementDataFile = LOCAL",
+        b"Comment = a\rElementDataFile = /etc/hosts\nElementDataFile = LOCAL",
+        b"Comment = a\0ElementDataFile = /etc/hosts\nElementDataFile = LOCAL",
+        b"Comment = a\x0bb\nElementDataFile = LOCAL",
+    ],
+)
+def test_a_header_that_two_parsers_would_read_differently_is_refused(line, tmp_path, body):
+    path = edited(written(image_of(body), tmp_path / "x.mha"), b"ElementDataFile = LOCAL", line)
+    assert refusal(path) == "source.damaged"
+
+
+def test_a_text_header_without_an_end_is_refused(tmp_path, body):
+    path = tmp_path / "x.nrrd"
+    path.write_bytes(b"NRRD0005\n" + b"# no end\n" * 200_000)
+    assert refusal(path) == "source.damaged"
+
+
+@pytest.mark.parametrize("ending", [".nrrd", ".mha"])
+def test_a_float_that_is_no_number_was_not_scanned_in_any_format(ending, tmp_path, body):
+    image = image_of(body, dtype=np.float32)
+    values = sitk.GetArrayFromImage(image)
+    values[:, :3] = np.nan
+    other = sitk.GetImageFromArray(values)
+    other.CopyInformation(image)
+    volume = read_volume(written(other, tmp_path / f"x{ending}"))
+    assert not volume.valid[:, :3].any()
+    assert (volume.hu[:, :3] == AIR_HU).all()
 
 
 def test_what_is_no_grey_volume_is_refused(tmp_path, body):
