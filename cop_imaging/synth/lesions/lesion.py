@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from cop_imaging.core.arrays import Float32Array, UInt8Array
 from cop_imaging.core.geometry import Box
-from cop_imaging.synth.shapes import Field, Slab
+from cop_imaging.synth.lesions.lobules import Lobules
+from cop_imaging.synth.shapes import Slab
 
-__all__ = ["CONSOLIDATION_HU", "GROUND_GLASS_HU", "Layer", "Lesion", "Place", "Point", "lobular", "smoothstep"]
+__all__ = ["CONSOLIDATION_HU", "GROUND_GLASS_HU", "Layer", "Lesion", "Place", "Point", "lobular", "septa", "smoothstep"]
 
 GROUND_GLASS_HU, CONSOLIDATION_HU = -700.0, -300.0
 """Density from which parenchyma with its lesion is true to the sign, before vessels, airways, blur and noise."""
@@ -93,15 +93,16 @@ def lobular(
     roughness, lobule : float32 [z, y, x]
         Field of SD ``rough_mm``, and a standard normal number per lobule.
     """
-    rng = np.random.default_rng(seed)
-    low, high = (tuple(c + side * (reach_mm + 1.5 * lobule_mm) for c in centre_mm) for side in (-1.0, 1.0))
-    rough = Field.random(rng, (low[0], low[1], low[2]), (high[0], high[1], high[2]), 0.4 * lobule_mm).on(slab)
-    axes = [np.arange(a, b, lobule_mm) for a, b in zip(low, high, strict=True)]
-    seeds = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    seeds = seeds + rng.uniform(-0.45 * lobule_mm, 0.45 * lobule_mm, seeds.shape)
-    value = rng.standard_normal(len(seeds)).astype(np.float32)
-    shape = slab.shape
-    points = np.stack([np.broadcast_to(c, shape).ravel() for c in (slab.x, slab.y, slab.z)], axis=1)
-    # The noise bends the walls between lobules: they are no planes.
-    nearest = cKDTree(seeds).query(points + 0.12 * lobule_mm * rough.ravel()[:, None], workers=1)[1]
-    return rough * np.float32(rough_mm), value[nearest].reshape(shape)
+    lobules = Lobules.around(centre_mm, reach_mm=reach_mm, seed=seed, lobule_mm=lobule_mm)
+    rough = lobules.rough.on(slab)
+    return rough * np.float32(rough_mm), lobules.value[lobules.nearest(slab, rough)]
+
+
+def septa(slab: Slab, centre_mm: Point, *, reach_mm: float, seed: int, lobule_mm: float) -> Float32Array:
+    """Distance of each voxel to the nearest wall between two lobules in mm, [z, y, x].
+
+    The walls are those of ``lobular`` with the same centre, reach, seed and lobule size: they coincide with the edges
+    that it gives. They bend, so that the distance is right within about a third.
+    """
+    lobules = Lobules.around(centre_mm, reach_mm=reach_mm, seed=seed, lobule_mm=lobule_mm)
+    return lobules.walls(slab, lobules.rough.on(slab)).distance_mm

@@ -1,0 +1,90 @@
+"""Secondary lobules as Voronoi cells with bent walls: which lobule a voxel lies in, and how far its wall is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import Delaunay, cKDTree
+
+from cop_imaging.core.arrays import Float32Array, Float64Array
+from cop_imaging.synth.shapes import Field, Slab
+
+__all__ = ["Lobules", "Walls"]
+
+Rows = NDArray[np.int64]
+Point = tuple[float, float, float]
+
+BEND = 0.12
+"""How far the walls between lobules bend, as a share of a lobule: they are no planes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Walls:
+    """The walls of the lobules, all [z, y, x]."""
+
+    distance_mm: Float32Array
+    """To the nearest wall; right within a third, as the walls' bends stretch it."""
+    lobule: Rows
+    """Row of the lobule that a voxel lies in."""
+    other: Rows
+    """Row of the lobule beyond the nearest wall."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lobules:
+    """Lobules around a lesion: the Voronoi cells of a jittered lattice (secondary lobules are 10-25 mm across)."""
+
+    seeds_mm: Float64Array
+    """(n, 3) as (x, y, z)."""
+    value: Float32Array
+    """(n,) a standard normal number per lobule."""
+    rough: Field
+    """Smooth noise of SD 1 that also bends the walls."""
+    lobule_mm: float
+
+    @classmethod
+    def around(cls, centre_mm: Point, *, reach_mm: float, seed: int, lobule_mm: float) -> Lobules:
+        """Lobules out to ``reach_mm`` from a centre; the same arguments give the same lobules."""
+        rng = np.random.default_rng(seed)
+        low, high = (tuple(c + side * (reach_mm + 1.5 * lobule_mm) for c in centre_mm) for side in (-1.0, 1.0))
+        rough = Field.random(rng, (low[0], low[1], low[2]), (high[0], high[1], high[2]), 0.4 * lobule_mm)
+        axes = [np.arange(a, b, lobule_mm) for a, b in zip(low, high, strict=True)]
+        seeds = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+        seeds = seeds + rng.uniform(-0.45 * lobule_mm, 0.45 * lobule_mm, seeds.shape)
+        return cls(seeds, rng.standard_normal(len(seeds)).astype(np.float32), rough, lobule_mm)
+
+    def bent(self, slab: Slab, rough: Float32Array) -> Float64Array:
+        """Voxels (n, 3) as (x, y, z) where the walls are planes; ``rough`` is the field on the slab."""
+        points = np.stack([np.broadcast_to(c, slab.shape).ravel() for c in (slab.x, slab.y, slab.z)], axis=1)
+        out: Float64Array = points + BEND * self.lobule_mm * rough.ravel()[:, None]
+        return out
+
+    def nearest(self, slab: Slab, rough: Float32Array) -> Rows:
+        """Row of the lobule that each voxel lies in, [z, y, x]."""
+        out: Rows = cKDTree(self.seeds_mm).query(self.bent(slab, rough), workers=1)[1].reshape(slab.shape)
+        return out
+
+    def walls(self, slab: Slab, rough: Float32Array) -> Walls:
+        """The nearest wall of each voxel's own lobule: the nearest of the planes that part it from its neighbours."""
+        points = self.bent(slab, rough)
+        rows = cKDTree(self.seeds_mm).query(points, workers=1)[1]
+        first, neighbours = Delaunay(self.seeds_mm).vertex_neighbor_vertices
+        distance, other = np.empty(len(points), dtype=np.float32), np.empty(len(points), dtype=np.int64)
+        order = np.argsort(rows, kind="stable")
+        sizes = np.bincount(rows, minlength=len(self.seeds_mm))
+        for own, voxels in zip(np.flatnonzero(sizes), np.split(order, np.cumsum(sizes[sizes > 0])[:-1]), strict=True):
+            seed = self.seeds_mm[own]
+            x, y, z = (points[voxels] - seed).T.astype(np.float32)
+            least = np.full(len(voxels), np.inf, dtype=np.float32)
+            beyond = np.full(len(voxels), own)
+            for row in neighbours[first[own] : first[own + 1]]:
+                way = self.seeds_mm[row] - seed
+                apart = float(np.linalg.norm(way))
+                u, v, w = (way / apart).astype(np.float32)
+                gap = np.float32(0.5 * apart) - (x * u + y * v + z * w)
+                beyond[gap < least] = row
+                np.minimum(least, gap, out=least)
+            distance[voxels], other[voxels] = least, beyond
+        return Walls(distance.reshape(slab.shape), rows.reshape(slab.shape), other.reshape(slab.shape))
