@@ -1,6 +1,7 @@
 """Faults put into a real series: read voxel for voxel as it was, or refused with the reason."""
 
 import os
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from scipy import ndimage
 
 from cop_imaging.errors import SeriesError
 from cop_imaging.ingest import IngestConfig
@@ -21,15 +23,47 @@ SOURCE = Path(FOLDER) / "near_normal_3mm"
 MIDDLE = "IM0050.dcm"
 
 
+SECRETS = {
+    "PatientName": "Doe^Jane",
+    "PatientID": "SECRET-7",
+    "PatientBirthDate": "19410203",
+    "InstitutionName": "General Hospital",
+    "ReferringPhysicianName": "Smith^Ann",
+    "AccessionNumber": "ACC-4711",
+    "OperatorsName": "Miller^Max",
+    "StudyDate": "20150317",
+    "SeriesDate": "20150318",
+    "AcquisitionDate": "20150319",
+    "ContentDate": "20150320",
+    "StudyDescription": "CT of Jane",
+    "StudyID": "S-4712",
+}
+TOLD = re.compile("Doe|DOE|Jane|JANE|SECRET|Hospital|Smith|Miller|471[12]|1941|2015|14519|8043")
+"""Any of them, or of a UID, in what is told."""
+
+
 @pytest.fixture(scope="module")
 def truth():
     return read_volume(SOURCE)
 
 
+@pytest.fixture(scope="module")
+def named(tmp_path_factory):
+    """The series with a name, identifiers and dates in all headers."""
+    folder = tmp_path_factory.mktemp("named") / "ct"
+    shutil.copytree(SOURCE, folder)
+    edit(folder, lambda d: [setattr(d, name, value) for name, value in SECRETS.items()])
+    return folder
+
+
 @pytest.fixture
-def copied(tmp_path):
-    shutil.copytree(SOURCE, tmp_path / "ct")
+def copied(named, tmp_path):
+    shutil.copytree(named, tmp_path / "ct")
     return tmp_path / "ct"
+
+
+def told(volume):
+    return f"{volume.issues!r} {volume.acquisition!r} {volume.case}"
 
 
 def edit(folder, change, names=None):
@@ -70,14 +104,6 @@ def scout(folder):
     edit(folder, lambda d: setattr(d, "ImageType", ["ORIGINAL", "PRIMARY", "LOCALIZER"]), {"scout.dcm"})
 
 
-def second_kernel(folder):
-    """The same scan in a softer kernel and the same series, without its pixels changed."""
-    for path in sorted(folder.iterdir()):
-        d = dcmread(path)
-        d.ConvolutionKernel, d.SOPInstanceUID = "B30f", generate_uid(entropy_srcs=[path.name])
-        d.save_as(folder / f"soft{path.name}")
-
-
 READ = {
     "shuffled": shuffle,
     "wrong instance numbers": lambda f: edit(f, lambda d: setattr(d, "InstanceNumber", "1")),
@@ -86,7 +112,6 @@ READ = {
     "scout inside": scout,
     "text beside": lambda f: (f / "readme.txt").write_text("no DICOM"),
     "exposure changes": lambda f: edit(f, lambda d: setattr(d, "Exposure", str(10 + int(d.InstanceNumber)))),
-    "two kernels": second_kernel,
     "feet first in the header only": lambda f: edit(f, lambda d: setattr(d, "PatientPosition", "FFS")),
     "tilt in the tag only": lambda f: edit(f, lambda d: setattr(d, "GantryDetectorTilt", "20")),
     "hostile kernel": lambda f: edit(f, lambda d: setattr(d, "ConvolutionKernel", "<b>\\..\\..")),
@@ -119,6 +144,7 @@ def test_a_fault_that_can_be_read_changes_no_voxel(name, copied, truth):
     volume = read_volume(copied)
     assert volume.digest == truth.digest
     assert volume.geometry == truth.geometry
+    assert not TOLD.search(told(volume))
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -128,6 +154,24 @@ def test_a_fault_that_cannot_be_read_is_refused_with_its_reason(name, copied):
     with pytest.raises(SeriesError) as caught:
         read_volume(copied)
     assert caught.value.code == code
+    assert not TOLD.search(str(caught.value))
+
+
+def test_of_two_kernels_in_one_series_one_is_read_throughout(copied, tmp_path, truth):
+    soft = tmp_path / "soft"
+    shutil.copytree(copied, soft)
+    for path in soft.iterdir():
+        pixels(path, lambda v: ndimage.uniform_filter(v, 3))
+    edit(soft, lambda d: setattr(d, "SOPInstanceUID", generate_uid(entropy_srcs=[d.SOPInstanceUID])))
+    edit(soft, lambda d: setattr(d, "ConvolutionKernel", "B30f"))
+    digests = {"B70f": truth.digest, "B30f": read_volume(soft).digest}
+    assert len(set(digests.values())) == 2
+    for path in soft.iterdir():
+        path.rename(copied / f"soft{path.name}")
+    volume = read_volume(copied)
+    assert volume.digest == digests[volume.acquisition.kernel]
+    assert "series.mixed" in [i.code for i in volume.issues]
+    assert not TOLD.search(told(volume))
 
 
 def test_a_missing_slice_is_bridged_only_if_asked_for(copied, truth):
@@ -135,6 +179,7 @@ def test_a_missing_slice_is_bridged_only_if_asked_for(copied, truth):
     config = IngestConfig(geometry=GeometryConfig(bridge_slices=1, bridge_step_mm=3.0))
     volume = read_volume(copied, config)
     assert "slices.missing" in [i.code for i in volume.issues]
+    assert not TOLD.search(told(volume))
     changed = np.flatnonzero((volume.hu != truth.hu).any(axis=(1, 2)))
     assert len(changed) == 1
     between = (truth.hu[changed[0] - 1].astype(int) + truth.hu[changed[0] + 1]) / 2
@@ -145,7 +190,9 @@ def test_an_archive_of_the_series_is_the_series(copied, tmp_path, truth):
     with zipfile.ZipFile(tmp_path / "ct.zip", "w") as archive:
         for path in copied.iterdir():
             archive.write(path, f"DOE^JANE/{path.name}")
-    assert read_volume(tmp_path / "ct.zip").digest == truth.digest
+    volume = read_volume(tmp_path / "ct.zip")
+    assert volume.digest == truth.digest
+    assert not TOLD.search(told(volume))
 
 
 @pytest.mark.parametrize("axis", [0, 1])
@@ -161,4 +208,6 @@ def test_a_series_whose_positions_are_mirrored_is_never_measured_as_if_it_were_r
             d.ImagePositionPatient = [-x, y, z]
 
     edit(copied, mirror)
-    assert "geometry.mirrored" in [i.code for i in read_series(copied).issues]
+    volume = read_series(copied)
+    assert "geometry.mirrored" in [i.code for i in volume.issues]
+    assert not TOLD.search(told(volume))
