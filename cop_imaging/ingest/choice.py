@@ -25,11 +25,14 @@ from cop_imaging.ingest.kernels import kernel_class
 from cop_imaging.ingest.records import SliceRecord
 from cop_imaging.ingest.stacking import Stack
 
-__all__ = ["ChoiceConfig", "Kind", "Ranked", "kind_of", "left_out", "no_slices", "ranked", "remark_on"]
+__all__ = ["ChoiceConfig", "Kind", "Ranked", "kind_of", "left_out", "no_slices", "ranked", "reformatted", "remark_on"]
 
 LOCALIZER_TYPES = frozenset({"LOCALIZER", "SCOUT"})
-PROJECTIONS = frozenset({"MIP", "MINIP", "MPR", "CPR", "REFORMATTED", "PROJECTION IMAGE", "VRT", "AVERAGE"})
-"""Image types of pictures that were computed from slices (PS3.3 C.8.2.1.1.1, C.8.16.1, and what vendors write)."""
+PROJECTIONS = frozenset({"MIP", "MINIP", "VRT", "CPR", "PROJECTION IMAGE"})
+"""Image types of pictures that hold the extreme of several slices, or no plane: no Hounsfield units of a place (PS3.3
+C.8.16.1, and what vendors write)."""
+REFORMATTED = frozenset({"MPR", "REFORMATTED", "AVERAGE"})
+"""Image types of slices that were interpolated from others (PS3.3 C.8.2.1.1.1, C.8.16.1)."""
 OTHER_PARTS = frozenset({"HEAD", "BRAIN", "SKULL", "NECK", "PELVIS", "KNEE", "HIP", "FOOT", "HAND", "LEG", "ARM"})
 """Body parts (PS3.16 annex L) without lungs; an empty element says nothing."""
 SECONDARY_CAPTURE = frozenset(
@@ -96,6 +99,7 @@ class Kind(NamedTuple):
 
 
 LOCALIZER = Kind("localizer", "series.only_localizers", "the axial slices of the scan are needed")
+PROJECTION = Kind("projection of several slices", "series.projection", "the original axial slices are needed")
 SCREEN_CAPTURE = Kind("screen capture", "series.secondary_capture", "the original axial slices are needed")
 
 
@@ -116,6 +120,8 @@ def kind_of(record: SliceRecord) -> Kind | None:
         return Kind(f"{record.modality or 'without a modality'}", "series.not_ct", "a chest CT series is needed")
     if LOCALIZER_TYPES & set(record.image_type):
         return LOCALIZER
+    if PROJECTIONS & set(record.image_type):
+        return PROJECTION
     if record.sop_class in SECONDARY_CAPTURE:
         return SCREEN_CAPTURE
     if record.sop_class != CTImageStorage and record.sop_class not in MULTI_FRAME:
@@ -161,6 +167,16 @@ def left_out(others: Counter[Kind], damaged: Sequence[str]) -> tuple[Issue, ...]
         count = float(others.total())
         issues.append(Issue(code="series.localizer_dropped", severity=Severity.INFO, message=message, measured=count))
     return tuple(issues)
+
+
+def reformatted(stack: Stack) -> tuple[Issue, ...]:
+    """The remark on slices that were interpolated from others: they are smoother than they say."""
+    if not REFORMATTED & set(_middle(stack).image_type):
+        return ()
+    message = "The slices were computed from others (reformatted): noise and thin structures are smoothed."
+    return (
+        Issue(code="series.reformatted", severity=Severity.WARNING, message=message, affects=("signs", "likelihood")),
+    )
 
 
 def ranked(stacks: Iterable[tuple[str, Stack]], config: ChoiceConfig) -> tuple[Ranked, ...]:
@@ -226,7 +242,7 @@ def _chest(stack: Stack, config: ChoiceConfig) -> float:
 
 def _original(stack: Stack, _: ChoiceConfig) -> float:
     types = _middle(stack).image_type
-    return 2.0 if PROJECTIONS & set(types) else float("DERIVED" in types)
+    return 2.0 if REFORMATTED & set(types) else float("DERIVED" in types)
 
 
 def _lossless(stack: Stack, _: ChoiceConfig) -> float:

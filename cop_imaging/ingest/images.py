@@ -130,8 +130,8 @@ def _check_grid(grid: Geometry, config: GeometryConfig, path: Path) -> None:
 def _hounsfield(values: AnyArray, config: DensityConfig) -> tuple[Int16Array, BoolArray | None]:
     """int16 densities with -1024 where nothing was scanned, and where that is not; None when everywhere was."""
     limits = np.iinfo(np.int16)
-    # NaN compares false: it was not scanned.
-    scanned = values >= config.padding_below_hu
+    # NaN compares false, and what is infinite is no density: neither was scanned.
+    scanned = (values >= config.padding_below_hu) & (values < np.inf)
     if values.dtype.kind == "f":
         with np.errstate(invalid="ignore"):
             values = np.rint(np.nan_to_num(values, nan=AIR_HU, posinf=limits.max, neginf=limits.min))

@@ -17,7 +17,7 @@ from cop_imaging.errors import SeriesError
 from cop_imaging.ingest.acquisition import acquisition_of, burned_in, missing_fields
 from cop_imaging.ingest.bridging import bridge
 from cop_imaging.ingest.cases import CASE_LENGTH, patient_case
-from cop_imaging.ingest.choice import Kind, kind_of, left_out, no_slices, ranked, remark_on
+from cop_imaging.ingest.choice import Kind, kind_of, left_out, no_slices, ranked, reformatted, remark_on
 from cop_imaging.ingest.config import IngestConfig
 from cop_imaging.ingest.densities import check_densities
 from cop_imaging.ingest.files import SeriesFiles
@@ -160,7 +160,9 @@ def _choose(
     studies = len({record.study_uid for slices in groups.values() for record in slices})
     stack = ranking[0].stack
     remarks = remark_on(ranking, [error for *_, error in refused], studies)
-    return Chosen(stack, (*left_out(others, damaged), *remarks, *stack.issues, *burned_in(stack.slices)))
+    return Chosen(
+        stack, (*left_out(others, damaged), *remarks, *stack.issues, *reformatted(stack), *burned_in(stack.slices))
+    )
 
 
 def _asked_for(groups: dict[str, list[SliceRecord]], series: str, where: str) -> dict[str, list[SliceRecord]]:

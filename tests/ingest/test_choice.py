@@ -26,7 +26,7 @@ def chosen(folder, **options):
         ({}, {"count": 40}, "spans whole lungs"),
         ({}, {"edit": tagged(BodyPartExamined="HEAD")}, "spans whole lungs"),
         ({}, {"edit": tagged(ImageType=["DERIVED", "SECONDARY", "AXIAL"])}, "original"),
-        ({}, {"edit": tagged(ImageType=["DERIVED", "SECONDARY", "MIP"])}, "original"),
+        ({}, {"edit": tagged(ImageType=["DERIVED", "SECONDARY", "MPR"])}, "original"),
         ({}, {"edit": tagged(LossyImageCompression="01")}, "loss"),
         ({}, {"edit": tagged(SliceThickness="1")}, "no gaps"),
         ({"count": 180, "step_mm": 1.25}, {}, "thinner (1.25 against 2.5 mm)"),
@@ -71,3 +71,16 @@ def test_equals_are_told_apart_by_their_keys_alone(write):
         write(f"two/{'ba'[n]}", uid=str(n), **WHOLE)
     folders = [write(name, uid="0", count=0) for name in ("one", "two")]
     assert len({chosen(folder)[1] for folder in folders}) == 1
+
+
+@pytest.mark.parametrize("kind", ["MIP", "MINIP", "VRT"])
+def test_a_projection_is_never_measured_as_slices(write, kind):
+    folder = write(edit=tagged(ImageType=["DERIVED", "SECONDARY", "AXIAL", kind]))
+    with pytest.raises(SeriesError) as caught:
+        read_volume(folder)
+    assert caught.value.code == "series.projection"
+
+
+def test_reformatted_slices_are_read_and_remarked_on(write):
+    volume = read_volume(write(edit=tagged(ImageType=["DERIVED", "SECONDARY", "AXIAL", "MPR"])))
+    assert "series.reformatted" in {issue.code for issue in volume.issues}
