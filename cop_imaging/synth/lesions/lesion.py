@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from cop_imaging.core.arrays import Float32Array, UInt8Array
+from cop_imaging.core.arrays import BoolArray, Float32Array, UInt8Array
 from cop_imaging.core.geometry import Box
 from cop_imaging.synth.lesions.lobules import Lobules
 from cop_imaging.synth.shapes import Slab
@@ -82,11 +82,23 @@ def smoothstep(level: Float32Array, width_mm: float) -> Float32Array:
 
 
 def lobular(
-    slab: Slab, centre_mm: Point, *, reach_mm: float, seed: int, lobule_mm: float, rough_mm: float
+    slab: Slab,
+    centre_mm: Point,
+    *,
+    reach_mm: float,
+    seed: int,
+    lobule_mm: float,
+    rough_mm: float,
+    within: BoolArray | None = None,
 ) -> tuple[Float32Array, Float32Array]:
     """Smooth noise in mm and a value of each voxel's lobule, both [z, y, x].
 
     Lobules are the Voronoi cells of a jittered lattice: secondary lobules are 10-25 mm across.
+
+    Parameters
+    ----------
+    within : bool [z, y, x], optional
+        Where lobules matter; the value is 0 elsewhere, and time is saved.
 
     Returns
     -------
@@ -95,14 +107,29 @@ def lobular(
     """
     lobules = Lobules.around(centre_mm, reach_mm=reach_mm, seed=seed, lobule_mm=lobule_mm)
     rough = lobules.rough.on(slab)
-    return rough * np.float32(rough_mm), lobules.value[lobules.nearest(slab, rough)]
+    chosen = np.ones(slab.shape, dtype=bool) if within is None else within
+    value = np.zeros(slab.shape, dtype=np.float32)
+    value[chosen] = lobules.value[lobules.nearest(slab, rough, chosen)]
+    return rough * np.float32(rough_mm), value
 
 
-def septa(slab: Slab, centre_mm: Point, *, reach_mm: float, seed: int, lobule_mm: float) -> Float32Array:
+def septa(
+    slab: Slab,
+    centre_mm: Point,
+    *,
+    reach_mm: float,
+    seed: int,
+    lobule_mm: float,
+    within: BoolArray | None = None,
+) -> Float32Array:
     """Distance of each voxel to the nearest wall between two lobules in mm, [z, y, x].
 
     The walls are those of ``lobular`` with the same centre, reach, seed and lobule size: they coincide with the edges
-    that it gives. They bend, so that the distance is right within about a third.
+    that it gives. They bend, so that the distance is right within about a third. Where ``within`` is false it is
+    not sought: a whole lobule stands for it.
     """
     lobules = Lobules.around(centre_mm, reach_mm=reach_mm, seed=seed, lobule_mm=lobule_mm)
-    return lobules.walls(slab, lobules.rough.on(slab)).distance_mm
+    chosen = np.ones(slab.shape, dtype=bool) if within is None else within
+    distance = np.full(slab.shape, lobule_mm, dtype=np.float32)
+    distance[chosen] = lobules.walls(slab, lobules.rough.on(slab), chosen).distance_mm
+    return distance

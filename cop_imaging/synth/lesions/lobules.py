@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import Delaunay, cKDTree
+from scipy.spatial.transform import Rotation
 
-from cop_imaging.core.arrays import Float32Array, Float64Array
+from cop_imaging.core.arrays import BoolArray, Float32Array, Float64Array
 from cop_imaging.synth.shapes import Field, Slab
 
 __all__ = ["Lobules", "Walls"]
@@ -22,7 +23,7 @@ BEND = 0.12
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Walls:
-    """The walls of the lobules, all [z, y, x]."""
+    """The walls of the lobules at some voxels, all (n,)."""
 
     distance_mm: Float32Array
     """To the nearest wall; right within a third, as the walls' bends stretch it."""
@@ -50,26 +51,29 @@ class Lobules:
         rng = np.random.default_rng(seed)
         low, high = (tuple(c + side * (reach_mm + 1.5 * lobule_mm) for c in centre_mm) for side in (-1.0, 1.0))
         rough = Field.random(rng, (low[0], low[1], low[2]), (high[0], high[1], high[2]), 0.4 * lobule_mm)
-        axes = [np.arange(a, b, lobule_mm) for a, b in zip(low, high, strict=True)]
-        seeds = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+        half = reach_mm + 1.5 * lobule_mm
+        steps = np.arange(0.0, 2.0 * np.sqrt(3.0) * half, lobule_mm) - np.sqrt(3.0) * half
+        seeds = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
+        # The lattice is turned at random: its planes must not show along the axes of the image.
+        seeds = seeds @ Rotation.random(random_state=rng).as_matrix()
+        seeds = seeds[(np.abs(seeds) < half).all(axis=1)] + np.array(centre_mm)
         seeds = seeds + rng.uniform(-0.45 * lobule_mm, 0.45 * lobule_mm, seeds.shape)
         return cls(seeds, rng.standard_normal(len(seeds)).astype(np.float32), rough, lobule_mm)
 
-    def bent(self, slab: Slab, rough: Float32Array) -> Float64Array:
-        """Voxels (n, 3) as (x, y, z) where the walls are planes; ``rough`` is the field on the slab."""
-        points = np.stack([np.broadcast_to(c, slab.shape).ravel() for c in (slab.x, slab.y, slab.z)], axis=1)
-        out: Float64Array = points + BEND * self.lobule_mm * rough.ravel()[:, None]
+    def bent(self, slab: Slab, rough: Float32Array, within: BoolArray) -> Float64Array:
+        """Chosen voxels (n, 3) as (x, y, z) where the walls are planes; ``rough`` is the field on the slab."""
+        points = np.stack([np.broadcast_to(c, slab.shape)[within] for c in (slab.x, slab.y, slab.z)], axis=1)
+        out: Float64Array = points + BEND * self.lobule_mm * rough[within][:, None]
         return out
 
-    def nearest(self, slab: Slab, rough: Float32Array) -> Rows:
-        """Row of the lobule that each voxel lies in, [z, y, x]."""
-        out: Rows = cKDTree(self.seeds_mm).query(self.bent(slab, rough), workers=1)[1].reshape(slab.shape)
-        return out
+    def nearest(self, slab: Slab, rough: Float32Array, within: BoolArray) -> Rows:
+        """Row of the lobule that each of the chosen voxels lies in, (n,)."""
+        return np.asarray(cKDTree(self.seeds_mm).query(self.bent(slab, rough, within), workers=1)[1], dtype=np.int64)
 
-    def walls(self, slab: Slab, rough: Float32Array) -> Walls:
-        """The nearest wall of each voxel's own lobule: the nearest of the planes that part it from its neighbours."""
-        points = self.bent(slab, rough)
-        rows = cKDTree(self.seeds_mm).query(points, workers=1)[1]
+    def walls(self, slab: Slab, rough: Float32Array, within: BoolArray) -> Walls:
+        """The nearest wall of each chosen voxel's own lobule: the nearest plane that parts it from a neighbour."""
+        points = self.bent(slab, rough, within)
+        rows = np.asarray(cKDTree(self.seeds_mm).query(points, workers=1)[1], dtype=np.int64)
         first, neighbours = Delaunay(self.seeds_mm).vertex_neighbor_vertices
         distance, other = np.empty(len(points), dtype=np.float32), np.empty(len(points), dtype=np.int64)
         order = np.argsort(rows, kind="stable")
@@ -87,4 +91,4 @@ class Lobules:
                 beyond[gap < least] = row
                 np.minimum(least, gap, out=least)
             distance[voxels], other[voxels] = least, beyond
-        return Walls(distance.reshape(slab.shape), rows.reshape(slab.shape), other.reshape(slab.shape))
+        return Walls(distance, rows, other)

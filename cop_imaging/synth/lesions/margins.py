@@ -1,0 +1,46 @@
+"""Edges of lesions: ragged at the size of acini, thin sheets on any grid, limits at fissures."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cop_imaging.core.arrays import Float32Array
+from cop_imaging.synth.lesions.lesion import Place, Point, smoothstep
+from cop_imaging.synth.shapes import Field, Slab
+
+__all__ = ["in_lobe", "ragged", "sheet", "smooth_noise"]
+
+
+def smooth_noise(slab: Slab, centre_mm: Point, *, reach_mm: float, seed: int, size_mm: float) -> Float32Array:
+    """Smooth noise of SD 1 around a lesion, [z, y, x]; its hills are about ``size_mm`` across."""
+    (x, y, z), half = centre_mm, reach_mm + size_mm
+    rng = np.random.default_rng([seed, 101])
+    field = Field.random(rng, (x - half, y - half, z - half), (x + half, y + half, z + half), 0.4 * size_mm)
+    out: Float32Array = np.clip(field.on(slab), -2.5, 2.5)
+    return out
+
+
+def ragged(slab: Slab, centre_mm: Point, *, reach_mm: float, seed: int, size_mm: float = 6.0) -> Float32Array:
+    """Noise of SD 1 in two octaves, [z, y, x]: acini are 6-10 mm across and fill one by one."""
+    coarse = smooth_noise(slab, centre_mm, reach_mm=reach_mm, seed=seed, size_mm=size_mm)
+    fine = smooth_noise(slab, centre_mm, reach_mm=reach_mm, seed=seed + 1, size_mm=0.5 * size_mm)
+    out: Float32Array = np.float32(0.85) * coarse + np.float32(0.53) * fine
+    return out
+
+
+def sheet(distance_mm: Float32Array, thickness_mm: Float32Array | float, slab: Slab, soft_mm: float) -> Float32Array:
+    """Part of each voxel in a sheet, by the distance to its middle; on coarse grids a thin sheet keeps its volume."""
+    width = max(soft_mm, 0.9 * slab.voxel_mm)
+    thickness = np.asarray(thickness_mm, dtype=np.float32)
+    drawn = np.maximum(thickness, np.float32(width))
+    level: Float32Array = (np.float32(0.5) * drawn - np.abs(distance_mm)).astype(np.float32)
+    out: Float32Array = (thickness / drawn).astype(np.float32) * smoothstep(level, width)
+    return out
+
+
+def in_lobe(place: Place, lobe: int) -> Float32Array:
+    """1 inside a lobe and 0 beyond its fissures; 1 everywhere for lobe 0."""
+    if lobe == 0:
+        return np.ones((1, 1, 1), dtype=np.float32)
+    out: Float32Array = (place.lobe == lobe).astype(np.float32)
+    return out
