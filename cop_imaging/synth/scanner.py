@@ -1,29 +1,53 @@
-"""From the noise-free chest to what a scanner stores: point spread, slice profile, noise, field of view, rounding."""
+"""From the noise-free chest to what a scanner stores: motion, point spread, slice profile, noise, field, rounding."""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
-from scipy import fft, ndimage
 
 from cop_imaging.config import Section, quantity
-from cop_imaging.core.arrays import BoolArray, Float32Array, Int16Array
+from cop_imaging.core.arrays import BoolArray, Float32Array, Float64Array, Int16Array
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.volume import AIR_HU
+from cop_imaging.core.volume import AIR_HU, Acquisition
+from cop_imaging.synth.field import round_field
+from cop_imaging.synth.motion import Motion, MovingParts
+from cop_imaging.synth.noise import NoiseTexture
+from cop_imaging.synth.noise_level import NoiseLevel
+from cop_imaging.synth.point_spread import PointSpread, modulation_transfer
+from cop_imaging.synth.slice_profile import noise_weights, profile_weights
 
-__all__ = ["ScannerSpec", "round_field", "scan"]
+__all__ = ["KERNELS", "ScannerSpec", "acquisition_of", "round_field", "scan"]
 
-FWHM_PER_SIGMA = 2.3548
 LARGEST_HU = 3071
-POINT_SPREAD_MM = {"soft": 1.35, "medium": 0.95, "sharp": 0.6}
-"""FWHM in the plane by kernel class: the middle of the ranges 1.1-1.6, 0.8-1.1 and 0.5-0.7 mm."""
+KERNELS = {"soft": ("STANDARD", 3.5, 0.0), "medium": ("DETAIL", 5.0, 0.0), "sharp": ("LUNG", 7.0, 0.2)}
+"""Name, MTF50 in lp/cm and enhancement of a class's usual kernel."""
+COARSER = 0.25
+"""Share by which full iterative reconstruction narrows the spectrum of the noise."""
 
 
 class ScannerSpec(Section):
     """How a chest is scanned."""
 
     kernel: Literal["soft", "medium", "sharp"] = quantity("soft", means="kernel class", unit="", source="definition")
+    mtf50_per_cm: float | None = quantity(
+        None,
+        means="frequency at which the kernel halves contrast in the plane; None is the class's usual one",
+        unit="lp/cm",
+        low=1.5,
+        high=15.0,
+        source="soft 2.8 to 4, medium 4 to 5.5, sharp 6 to 10 lp/cm",
+    )
+    enhancement: float | None = quantity(
+        None,
+        means="share by which middle frequencies rise above 1; None is the class's usual one",
+        unit="1",
+        low=0.0,
+        high=1.0,
+        source="lung and bone kernels 0.2 to 0.6",
+    )
     noise_hu: float = quantity(
         12.0,
         means="SD of the noise in soft tissue near the axis",
@@ -31,6 +55,14 @@ class ScannerSpec(Section):
         low=0.0,
         high=200.0,
         source="15 to 28 HU at 1.25 mm, soft kernel; 0.4 to 0.75 of it with iterative reconstruction",
+    )
+    iterative: float = quantity(
+        0.0,
+        means="strength of iterative reconstruction: it makes the texture of the noise coarser",
+        unit="1",
+        low=0.0,
+        high=1.0,
+        source="0 is filtered back-projection",
     )
     thickness_mm: float | None = quantity(
         None,
@@ -40,56 +72,84 @@ class ScannerSpec(Section):
         high=12.0,
         source="definition",
     )
+    step_mm: float | None = quantity(
+        None,
+        means="distance between slices that the protocol asks for; None is the slice thickness",
+        unit="mm",
+        low=0.2,
+        high=20.0,
+        source="50 to 100 % of the thickness; 10 mm for single slices of high resolution",
+    )
+    cardiac_mm: float = quantity(
+        0.0, means="largest distance of double edges at the heart", unit="mm", low=0.0, high=10.0, source="estimate"
+    )
+    breathing_mm: float = quantity(
+        0.0,
+        means="largest displacement of slices near the diaphragm by a breath",
+        unit="mm",
+        low=0.0,
+        high=20.0,
+        source="estimate",
+    )
     round_field: bool = quantity(
         True, means="whether only the round field inside the matrix was scanned", unit="", source="definition"
     )
-
-
-def round_field(geometry: Geometry) -> BoolArray:
-    """True inside the circle that touches the sides of the matrix, bool [z, y, x] (a read-only view of one slice)."""
-    ny, nx = geometry.shape[1:]
-    y, x = (np.arange(n) - 0.5 * (n - 1) for n in (ny, nx))
-    inside = np.hypot(y[:, None] * geometry.spacing_mm[1], x[None] * geometry.spacing_mm[2])
-    return np.broadcast_to(
-        inside <= 0.5 * min(ny * geometry.spacing_mm[1], nx * geometry.spacing_mm[2]), geometry.shape
+    padding_hu: Literal[-3024, -2000, -1024] = quantity(
+        -3024, means="what the file holds outside the round field", unit="HU", source="habits of vendors"
+    )
+    manufacturer: str = quantity("PHANTOM", means="maker of the scanner", unit="", source="definition")
+    model: str = quantity("COP-IMAGING SYNTH", means="model of the scanner", unit="", source="definition")
+    kernel_name: str | None = quantity(
+        None, means="name of the kernel; None is the class's usual one", unit="", source="definition"
+    )
+    kvp: float = quantity(120.0, means="tube voltage", unit="kV", low=70.0, high=150.0, source="definition")
+    mas: float = quantity(120.0, means="exposure", unit="mAs", low=5.0, high=500.0, source="definition")
+    contrast_phase: Literal["none", "pulmonary", "arterial", "venous"] = quantity(
+        "none", means="when after contrast medium was given the scan was made", unit="", source="definition"
     )
 
+    @property
+    def resolution_per_mm(self) -> float:
+        """MTF50 in the plane in lp/mm."""
+        return 0.1 * (self.mtf50_per_cm or KERNELS[self.kernel][1])
 
-def noise_slices(rng: np.random.Generator, geometry: Geometry, kernel: str) -> Float32Array:
-    """Noise of SD 1 with the kernel's spectrum: a ramp that the kernel's window takes down, [z, y, x]."""
-    shape, spacing = geometry.shape, geometry.spacing_mm
-    fy, fx = fft.fftfreq(shape[1], spacing[1]), fft.rfftfreq(shape[2], spacing[2])
-    frequency = np.hypot(fy[:, None], fx[None])
-    width = POINT_SPREAD_MM[kernel] / FWHM_PER_SIGMA
-    spectrum = ((frequency + 0.01) * np.exp(-2.0 * (np.pi * width * frequency) ** 2)).astype(np.float32)
-    out = np.empty(shape, dtype=np.float32)
-    for z in range(shape[0]):
-        white = rng.standard_normal(shape[1:], dtype=np.float32)
-        out[z] = fft.irfft2(fft.rfft2(white, workers=1) * spectrum, s=shape[1:], workers=1)
-    out /= out.std()
-    return out
+    @property
+    def edge_enhancement(self) -> float:
+        """Share by which middle frequencies rise above 1."""
+        return KERNELS[self.kernel][2] if self.enhancement is None else self.enhancement
 
+    def transfer(self, per_mm: Float64Array) -> Float64Array:
+        """Modulation transfer in the plane at frequencies in 1/mm."""
+        return modulation_transfer(per_mm, self.resolution_per_mm, self.edge_enhancement)
 
-def noise_sd(hu: Float32Array, geometry: Geometry, noise_hu: float) -> Float32Array:
-    """SD of the noise in HU, [z, y, x]: more where rays cross more tissue, so in the axis and at the shoulders."""
-    mass = np.clip(hu + 1000.0, 0.0, 1400.0).mean(axis=(1, 2))
-    path = np.clip((mass / max(float(np.median(mass)), 1.0)) ** 1.5, 0.6, 1.8).astype(np.float32)
-    ny, nx = geometry.shape[1:]
-    y, x = (np.linspace(-1.0, 1.0, n, dtype=np.float32) for n in (ny, nx))
-    radial = 0.6 + 0.45 * np.exp(-1.6 * (y[:, None] ** 2 + x[None] ** 2))
-    out: Float32Array = np.float32(noise_hu) * path[:, None, None] * radial[None]
-    return out
+    def noise_transfer(self, per_mm: Float64Array) -> Float64Array:
+        """The window that takes the noise's ramp down, at frequencies in 1/mm."""
+        return modulation_transfer(
+            per_mm, self.resolution_per_mm * (1.0 - COARSER * self.iterative), self.edge_enhancement
+        )
 
 
 def scan(
-    hu: Float32Array, geometry: Geometry, rng: np.random.Generator, spec: ScannerSpec
+    hu: Float32Array,
+    geometry: Geometry,
+    rng: np.random.Generator,
+    spec: ScannerSpec,
+    *,
+    drawn_mm: tuple[float, float, float] | None = None,
+    parts: MovingParts | None = None,
 ) -> tuple[Int16Array, BoolArray | None]:
-    """What is stored of a noise-free chest.
+    """What is stored of a noise-free chest, slice by slice: no second volume of floats is made.
 
     Parameters
     ----------
     hu : float32 [z, y, x]
-        Mean density of each voxel, so that slices are already averaged over the distance between them. Overwritten.
+        The chest, not changed.
+    drawn_mm : (z, y, x) or None
+        Widths over which the drawn values are means already; None is the voxel's own. In the plane the scan makes up
+        for them. It makes contiguous slices thicker, never thinner: slices with gaps between them are drawn as thin as
+        they are scanned, and thick overlapping ones are best drawn as thick as they are.
+    parts : MovingParts or None
+        Where heart and diaphragm lie, when they move.
 
     Returns
     -------
@@ -98,21 +158,94 @@ def scan(
     valid : bool [z, y, x] or None
         Inside the round field.
     """
-    thickness = spec.thickness_mm or geometry.spacing_mm[0]
-    beyond = np.sqrt(max(thickness**2 - geometry.spacing_mm[0] ** 2, 0.0))
-    blur = (beyond, POINT_SPREAD_MM[spec.kernel], POINT_SPREAD_MM[spec.kernel])
-    sigma = [b / FWHM_PER_SIGMA / s for b, s in zip(blur, geometry.spacing_mm, strict=True)]
-    ndimage.gaussian_filter(hu, sigma, output=hu, truncate=3.0, mode="nearest")
-    if spec.noise_hu > 0.0:
-        noise = noise_slices(rng, geometry, spec.kernel)
-        if beyond > 0.0:
-            # Overlapping slices share their noise.
-            ndimage.gaussian_filter1d(noise, sigma[0], axis=0, output=noise, mode="nearest")
-            noise /= noise.std()
-        noise *= noise_sd(hu, geometry, spec.noise_hu)
-        hu += noise
-    stored = np.clip(np.rint(hu), AIR_HU, LARGEST_HU).astype(np.int16)
+    step, (drawn_z, *drawn) = geometry.spacing_mm[0], drawn_mm or geometry.spacing_mm
+    thickness = spec.thickness_mm or step
+    plane, pixel = (hu.shape[1], hu.shape[2]), (geometry.spacing_mm[1], geometry.spacing_mm[2])
+    moving = Motion(
+        hu,
+        geometry,
+        rng,
+        cardiac_mm=spec.cardiac_mm,
+        breathing_mm=spec.breathing_mm,
+        parts=parts or MovingParts(),
+    )
+    blur = PointSpread(plane, pixel, (drawn[0], drawn[1]), spec.transfer)
+    weights = profile_weights(thickness if drawn_z < thickness else step, step)
+    shown = weighted((blur(moving.slice(z)) for z in nearest(hu.shape[0], weights)), weights)
+    noise = noise_slices(hu, geometry, rng, spec, thickness) if spec.noise_hu > 0.0 else None
     valid = np.array(round_field(geometry)) if spec.round_field else None
-    if valid is not None:
-        stored[~valid] = AIR_HU
+    stored = np.empty(hu.shape, dtype=np.int16)
+    for z, image in enumerate(shown):
+        if noise is not None:
+            np.add(image, next(noise), out=image)
+        stored[z] = np.clip(np.rint(image, out=image), AIR_HU, LARGEST_HU)
+        if valid is not None:
+            stored[z][~valid[z]] = AIR_HU
     return stored, valid
+
+
+def noise_slices(
+    hu: Float32Array, geometry: Geometry, rng: np.random.Generator, spec: ScannerSpec, thickness_mm: float
+) -> Iterator[Float32Array]:
+    """Noise in HU of one slice [y, x] after the other."""
+    level = NoiseLevel.of(hu, geometry)
+    texture = NoiseTexture(
+        (hu.shape[1], hu.shape[2]), (geometry.spacing_mm[1], geometry.spacing_mm[2]), spec.noise_transfer
+    )
+    weights = noise_weights(thickness_mm, geometry.spacing_mm[0])
+
+    def independent(z: int) -> Float32Array:
+        whole, part = texture.draw(rng)
+        lateral, more = level.at(z)
+        whole *= lateral
+        part *= more
+        whole += part
+        whole *= np.float32(spec.noise_hu)
+        return whole
+
+    return weighted((independent(z) for z in nearest(hu.shape[0], weights)), weights)
+
+
+def nearest(count: int, weights: Float64Array) -> list[int]:
+    """Indices of slices with as many repeated at both ends as the weights reach."""
+    reach = len(weights) // 2
+    return [min(max(z, 0), count - 1) for z in range(-reach, count + reach)]
+
+
+def weighted(slices: Iterator[Float32Array], weights: Float64Array) -> Iterator[Float32Array]:
+    """Running weighted sums of slices, each a new array; holds as many slices as there are weights."""
+    held: deque[Float32Array] = deque(maxlen=len(weights))
+    for image in slices:
+        held.append(image)
+        if len(held) < len(weights):
+            continue
+        out = held[0] * np.float32(weights[0])
+        for weight, other in zip(weights[1:], list(held)[1:], strict=True):
+            out += np.float32(weight) * other
+        yield out
+
+
+def acquisition_of(spec: ScannerSpec, geometry: Geometry, patient: Acquisition | None = None) -> Acquisition:
+    """What the headers of a scan say; ``patient`` gives sex, age, height and weight."""
+    z, y, x = geometry.spacing_mm
+    thickness = spec.thickness_mm or z
+    return (patient or Acquisition()).model_copy(
+        update={
+            "body_part": "CHEST",
+            "manufacturer": spec.manufacturer,
+            "scanner": spec.model,
+            "kernel": spec.kernel_name or KERNELS[spec.kernel][0],
+            "kernel_class": spec.kernel,
+            "kvp": spec.kvp,
+            "exposure_mas": spec.mas,
+            "slice_thickness_mm": thickness,
+            "slice_step_mm": z,
+            "contiguous": z <= 1.05 * thickness,
+            "pixel_spacing_mm": (y, x),
+            "rows": geometry.shape[1],
+            "columns": geometry.shape[2],
+            "slice_count": geometry.shape[0],
+            "patient_position": "HFS",
+            "contrast": spec.contrast_phase != "none",
+        }
+    )
