@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from cop_imaging.core.arrays import BoolArray, Float64Array, Int32Array
+from cop_imaging.synth.diseases.findings import Findings, draw_findings
+from cop_imaging.synth.diseases.knowledge import Knowledge
+from cop_imaging.synth.diseases.rates import mean_table, rates_from, redrawn_table
 from cop_imaging.training.body import Body, draw_body, lung_volume_ml
 from cop_imaging.training.config import CohortConfig
-from cop_imaging.training.findings import Findings, draw_findings
 from cop_imaging.training.haloes import halo_columns
-from cop_imaging.training.knowledge import Knowledge
 from cop_imaging.training.measured import density_columns
-from cop_imaging.training.rates import mean_table, rates_from, redrawn_table
 
 __all__ = ["SIGNS", "Cohort", "draw_cohort"]
 

@@ -8,8 +8,8 @@ from cop_imaging.classifier.diseases import OP
 from cop_imaging.classifier.encode import known_groups, standardised, transformed
 from cop_imaging.classifier.schema import Group, Input, ModelSchema
 from cop_imaging.core.arrays import Float64Array
+from cop_imaging.synth.diseases.knowledge import Knowledge
 from cop_imaging.training.cohort import Cohort
-from cop_imaging.training.knowledge import Knowledge
 
 __all__ = ["GROUPS", "INPUTS", "declare", "fitted"]
 

@@ -10,10 +10,10 @@ import numpy as np
 from cop_imaging.classifier.model import Model
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray, Float64Array, Int32Array
+from cop_imaging.synth.diseases.knowledge import Knowledge
 from cop_imaging.training.cohort import Cohort, draw_cohort
 from cop_imaging.training.config import CohortConfig
 from cop_imaging.training.fit import ensemble_logs, read_cohort, worlds
-from cop_imaging.training.knowledge import Knowledge
 from cop_imaging.training.metrics import auroc, brier, calibration_line, expected_calibration_error, with_interval
 from cop_imaging.training.network import Network, exported, train_network
 

@@ -14,9 +14,9 @@ from cop_imaging.classifier.schema import ModelSchema
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray, Float64Array, Int32Array
 from cop_imaging.progress import Progress
+from cop_imaging.synth.diseases.knowledge import Knowledge
 from cop_imaging.training.cohort import Cohort, draw_cohort
 from cop_imaging.training.declaration import declare, fitted
-from cop_imaging.training.knowledge import Knowledge
 from cop_imaging.training.network import Network, exported, train_network
 
 __all__ = ["FitConfig", "ensemble_logs", "fit_model", "read_cohort", "worlds"]

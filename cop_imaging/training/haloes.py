@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from cop_imaging.core.arrays import BoolArray, Float64Array
-from cop_imaging.training.findings import Findings
-from cop_imaging.training.knowledge import Knowledge
+from cop_imaging.synth.diseases.findings import Findings
+from cop_imaging.synth.diseases.knowledge import Knowledge
 
 __all__ = ["halo_columns"]
 

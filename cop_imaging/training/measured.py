@@ -8,10 +8,10 @@ import numpy as np
 from scipy.special import expit, logit, ndtri
 
 from cop_imaging.core.arrays import BoolArray, Float64Array
+from cop_imaging.synth.diseases.findings import NORMAL_P90, Findings, from_quantiles
+from cop_imaging.synth.diseases.knowledge import Knowledge
 from cop_imaging.training.body import Body
 from cop_imaging.training.config import CohortConfig
-from cop_imaging.training.findings import NORMAL_P90, Findings, from_quantiles
-from cop_imaging.training.knowledge import Knowledge
 from cop_imaging.training.places import EVENNESS, Place, PlaceDrawer
 
 __all__ = ["density_columns", "false_volume_ml"]

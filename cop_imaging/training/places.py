@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cop_imaging.core.arrays import BoolArray, Float64Array, Int32Array
+from cop_imaging.synth.diseases.findings import Findings
+from cop_imaging.synth.diseases.knowledge import Knowledge
 from cop_imaging.training.config import CohortConfig
-from cop_imaging.training.findings import Findings
-from cop_imaging.training.knowledge import Knowledge
 
 __all__ = ["PLACES", "Place", "PlaceDrawer"]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from cop_imaging.classifier.model import Model, load_model
 from cop_imaging.progress import Progress
+from cop_imaging.synth.diseases.knowledge import load_knowledge
 from cop_imaging.training.evaluate import EvaluationConfig, evaluate
 from cop_imaging.training.fit import FitConfig, fit_model
-from cop_imaging.training.knowledge import load_knowledge
 from cop_imaging.training.store import store_model
 
 __all__ = ["EVALUATION_SEED_STEP", "evaluate_model", "train_model"]

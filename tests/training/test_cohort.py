@@ -5,14 +5,14 @@ import pytest
 from scipy.stats import norm
 
 from cop_imaging.signs.distribution import distribution_features
+from cop_imaging.synth.diseases.findings import BLOCKS, draw_findings, from_quantiles
+from cop_imaging.synth.diseases.knowledge import load_knowledge
+from cop_imaging.synth.diseases.rates import EXCLUSIVE, mean_table, rates_from
 from cop_imaging.training.cohort import draw_cohort
 from cop_imaging.training.config import CohortConfig
 from cop_imaging.training.declaration import INPUTS
-from cop_imaging.training.findings import BLOCKS, draw_findings, from_quantiles
-from cop_imaging.training.knowledge import load_knowledge
 from cop_imaging.training.measured import false_volume_ml
 from cop_imaging.training.metrics import auroc
-from cop_imaging.training.rates import EXCLUSIVE, mean_table, rates_from
 
 N = 60_000
 

@@ -11,11 +11,11 @@ from cop_imaging.classifier.encode import encode
 from cop_imaging.classifier.model import class_logs, evidence
 from cop_imaging.classifier.prior import class_prior
 from cop_imaging.errors import OutputError
+from cop_imaging.synth.diseases.knowledge import load_knowledge
 from cop_imaging.training.__main__ import main
 from cop_imaging.training.cohort import draw_cohort
 from cop_imaging.training.evaluate import EvaluationConfig
 from cop_imaging.training.fit import FitConfig, fit_model, read_cohort
-from cop_imaging.training.knowledge import load_knowledge
 from cop_imaging.training.train import train_model
 
 SMALL = FitConfig(members=2, cases=3000, epochs=2, held_out_worlds=2, cases_per_world=500)

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from cop_imaging.core.arrays import BoolArray, Float64Array, Int32Array
-from cop_imaging.training.knowledge import Knowledge
-from cop_imaging.training.rates import EXCLUSIVE, Rates
+from cop_imaging.synth.diseases.knowledge import Knowledge
+from cop_imaging.synth.diseases.rates import EXCLUSIVE, Rates
 
 __all__ = ["BLOCKS", "Findings", "draw_findings", "from_quantiles"]
 

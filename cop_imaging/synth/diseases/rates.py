@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cop_imaging.core.arrays import Float64Array
-from cop_imaging.training.knowledge import Knowledge
+from cop_imaging.synth.diseases.knowledge import Knowledge
 
 __all__ = ["EXCLUSIVE", "Rates", "mean_table", "rates_from", "redrawn_table"]
 
