@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, JPEGLSLossless
+from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 
 from cop_imaging.core.arrays import AnyArray
 from cop_imaging.core.geometry import Geometry, StoredOrder
 from cop_imaging.core.volume import AIR_HU, CTVolume
 from cop_imaging.errors import OutputError
+from cop_imaging.synth.dicom_headers import decimal, series_header, uid
+from cop_imaging.synth.scanner import ScannerSpec
 
 __all__ = ["PADDING", "write_dicom_series"]
 
 PADDING = -2000
-"""Stored value outside the scanned field."""
-UID_ROOT = "2.25."
-"""Root for UIDs made from a UUID (PS3.5 B.2), which anybody may use."""
-DATE, TIME = "20200101", "120000"
-
-
-def uid(*parts: object) -> UID:
-    """A UID that depends on its parts alone."""
-    digest = hashlib.sha256("/".join(str(p) for p in parts).encode()).digest()
-    # Version and variant bits of a name-based UUID, as the root demands.
-    number = (int.from_bytes(digest[:16], "big") & ~(0xF << 76) & ~(0x3 << 62)) | (0x8 << 76) | (0x2 << 62)
-    return UID(f"{UID_ROOT}{number}")
-
-
-def decimal(value: float) -> str:
-    """A number as a Decimal String of at most 16 characters."""
-    return f"{value:.6f}".rstrip("0").rstrip(".") if abs(value) > 5e-7 else "0"
+"""Stored value outside the scanned field, unless the scanner says otherwise."""
 
 
 def write_dicom_series(
@@ -48,18 +33,21 @@ def write_dicom_series(
     stored: StoredOrder | None = None,
     seed: int = 0,
     description: str = "Phantom chest",
+    scanner: ScannerSpec | None = None,
 ) -> tuple[Path, ...]:
-    """Write ``IM0001.dcm`` ... into a new folder, in the order in which the slices are stored.
+    """Write ``IM0001.dcm`` ... in the order in which the slices are stored, as a whole folder or none.
 
     Parameters
     ----------
     volume : CTVolume
-        With a scanned field (``valid``) values are stored as 16-bit signed with padding -2000 outside; without, as
+        With a scanned field (``valid``) values are stored as 16-bit signed with padding outside; without, as
         12-bit unsigned. Both have intercept -1024.
     stored : StoredOrder or None
         Order of the axes on disk; InstanceNumber counts along its first axis. None is canonical.
     seed : int
         Decides every UID, with the stored order and nothing else.
+    scanner : ScannerSpec or None
+        Decides the padding and names the phase of contrast medium; all else is in the volume's acquisition.
 
     Raises
     ------
@@ -67,90 +55,49 @@ def write_dicom_series(
         If the folder exists and is not empty, or cannot be written.
     """
     stored = stored or StoredOrder()
-    if folder.exists() and any(folder.iterdir()):
-        raise OutputError(f"the folder {folder} already holds files; name a new or an empty one")
-    pixels, padded = stored_pixels(volume)
-    pixels, geometry = stored.to_stored(pixels), stored.stored_geometry(volume.geometry)
-    common = series_header(
-        volume, geometry, seed, stored, description, padded=padded, flat=transfer_syntax == "explicit"
-    )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return tuple(
-            write_slice(common, np.ascontiguousarray(pixels[n]), geometry, n, folder=folder, key=(seed, stored))
-            for n in range(geometry.shape[0])
+        if folder.exists() and any(folder.iterdir()):
+            raise OutputError(f"the folder {folder} already holds files; name a new or an empty one")
+        padding = None if volume.valid is None else scanner.padding_hu - AIR_HU if scanner else PADDING
+        pixels = stored.to_stored(stored_pixels(volume, padding))
+        geometry = stored.stored_geometry(volume.geometry)
+        common = series_header(
+            volume.acquisition,
+            geometry,
+            seed=seed,
+            stored=stored,
+            description=description,
+            contrast_phase=scanner.contrast_phase if scanner else "none",
+            padding=padding,
         )
+        common.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian if transfer_syntax == "explicit" else JPEGLSLossless
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".writing-"))
+        try:
+            names = [
+                write_slice(common, np.ascontiguousarray(pixels[n]), geometry, n, folder=making, key=(seed, stored))
+                for n in range(geometry.shape[0])
+            ]
+            making.chmod(0o755)
+            making.replace(folder)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
     except OSError as error:
         raise OutputError(f"the series cannot be written to {folder}: {error.strerror}") from error
+    return tuple(folder / name for name in names)
 
 
-def stored_pixels(volume: CTVolume) -> tuple[AnyArray, bool]:
-    """Stored values [z, y, x], int16 with padding or uint16 of 12 bits without, and whether there is padding."""
-    if volume.valid is None:
-        return np.clip(volume.hu.astype(np.int32) - AIR_HU, 0, 4095).astype(np.uint16), False
-    return np.where(volume.valid, volume.hu - np.int16(AIR_HU), np.int16(PADDING)).astype(np.int16), True
-
-
-def series_header(
-    volume: CTVolume, geometry: Geometry, seed: int, stored: StoredOrder, description: str, *, padded: bool, flat: bool
-) -> Dataset:
-    """The attributes that all slices share."""
-    a, d = volume.acquisition, Dataset()
-    d.SpecificCharacterSet = "ISO_IR 100"
-    d.SOPClassUID = CTImageStorage
-    d.StudyDate = d.SeriesDate = d.AcquisitionDate = d.ContentDate = DATE
-    d.StudyTime = d.SeriesTime = d.AcquisitionTime = d.ContentTime = TIME
-    d.AccessionNumber = d.ReferringPhysicianName = ""
-    d.StudyID = "1"
-    d.Modality = "CT"
-    d.Manufacturer, d.ManufacturerModelName = a.manufacturer or "PHANTOM", a.scanner or "PHANTOM"
-    d.StudyDescription, d.SeriesDescription = "Made chest, no patient", description
-    d.PatientName, d.PatientID, d.PatientBirthDate = "PHANTOM^CHEST", "PHANTOM", ""
-    d.PatientSex = a.sex or ""
-    if a.age_years is not None:
-        d.PatientAge = f"{round(a.age_years):03d}Y"
-    if a.height_m is not None:
-        d.PatientSize = decimal(a.height_m)
-    if a.weight_kg is not None:
-        d.PatientWeight = decimal(a.weight_kg)
-    d.PatientIdentityRemoved, d.DeidentificationMethod = "YES", "Made by computer: there is no patient"
-    d.BodyPartExamined = "CHEST"
-    d.KVP = decimal(a.kvp or 120.0)
-    d.SliceThickness = decimal(a.slice_thickness_mm or geometry.spacing_mm[0])
-    d.SpacingBetweenSlices = decimal(geometry.spacing_mm[0])
-    d.ReconstructionDiameter = decimal(geometry.spacing_mm[2] * geometry.shape[2])
-    d.GantryDetectorTilt = "0"
-    d.Exposure = str(round(a.exposure_mas or 120.0))
-    d.ConvolutionKernel = a.kernel or "STANDARD"
-    d.PatientPosition = a.patient_position or "HFS"
-    d.StudyInstanceUID, d.SeriesInstanceUID = uid(seed, "study"), uid(seed, stored, "series")
-    d.FrameOfReferenceUID, d.PositionReferenceIndicator = uid(seed, "frame"), ""
-    d.SeriesNumber, d.AcquisitionNumber = "2", "1"
-    d.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
-    d.ImageOrientationPatient = [decimal(c) for c in (*geometry.direction[2], *geometry.direction[1])]
-    d.PixelSpacing = [decimal(geometry.spacing_mm[1]), decimal(geometry.spacing_mm[2])]
-    d.SamplesPerPixel, d.PhotometricInterpretation = 1, "MONOCHROME2"
-    d.Rows, d.Columns = geometry.shape[1], geometry.shape[2]
-    d.BitsAllocated = 16
-    d.BitsStored = 16 if padded else 12
-    d.HighBit, d.PixelRepresentation = d.BitsStored - 1, int(padded)
-    if padded:
-        d.PixelPaddingValue = PADDING
-    d.RescaleIntercept, d.RescaleSlope, d.RescaleType = str(AIR_HU), "1", "HU"
-    d.WindowCenter, d.WindowWidth = ["-600", "40"], ["1500", "400"]
-    d.WindowCenterWidthExplanation = ["LUNG", "SOFT TISSUE"]
-    d.file_meta = FileMetaDataset()
-    d.file_meta.MediaStorageSOPClassUID = CTImageStorage
-    d.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian if flat else JPEGLSLossless
-    d.file_meta.ImplementationClassUID = uid("implementation")
-    d.file_meta.ImplementationVersionName = "COP_IMAGING"
-    return d
+def stored_pixels(volume: CTVolume, padding: int | None) -> AnyArray:
+    """Stored values [z, y, x]: int16 with padding, or uint16 of 12 bits without."""
+    if padding is None or volume.valid is None:
+        return np.clip(volume.hu.astype(np.int32) - AIR_HU, 0, 4095).astype(np.uint16)
+    return np.where(volume.valid, volume.hu - np.int16(AIR_HU), np.int16(padding)).astype(np.int16)
 
 
 def write_slice(
     common: Dataset, pixels: AnyArray, geometry: Geometry, n: int, *, folder: Path, key: tuple[int, StoredOrder]
-) -> Path:
-    """One slice under a temporary name, then renamed; the path of the file."""
+) -> str:
+    """Write slice ``n`` [y, x]; the name of its file."""
     import imagecodecs
 
     d = common
@@ -166,14 +113,6 @@ def write_slice(
     else:
         d.PixelData = raw.tobytes()
         d["PixelData"].VR, d["PixelData"].is_undefined_length = "OW", False
-    path = folder / f"IM{n + 1:04d}.dcm"
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".writing-")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        d.save_as(temporary, enforce_file_format=True)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    name = f"IM{n + 1:04d}.dcm"
+    d.save_as(folder / name, enforce_file_format=True)
+    return name

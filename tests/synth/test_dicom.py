@@ -1,6 +1,8 @@
 """A written series comes back as the volume it was, in every order of its axes."""
 
 import itertools
+import shutil
+import subprocess
 
 import numpy as np
 import pydicom
@@ -9,7 +11,8 @@ import SimpleITK as sitk
 
 from cop_imaging.core import Acquisition, CTVolume, Geometry, StoredOrder
 from cop_imaging.errors import OutputError
-from cop_imaging.synth import coarse_grid, write_dicom_series, write_sample
+from cop_imaging.synth import ScannerSpec, coarse_grid, write_dicom_series, write_sample
+from cop_imaging.synth.scanner import acquisition_of
 
 FLIPS = [StoredOrder(flipped=f) for f in itertools.product((False, True), repeat=3)]
 GRID = Geometry((5, 17, 23), (1.5, 0.9, 0.7), (-60.25, 12.5, -431.125))
@@ -95,6 +98,73 @@ def test_a_folder_in_use_is_left_alone(volume, tmp_path):
     with pytest.raises(OutputError, match="already holds files"):
         write_dicom_series(volume, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["note.txt"]
+
+
+def written_header(volume, folder, **options):
+    return pydicom.dcmread(write_dicom_series(volume, folder, **options)[0])
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy of Debian's dicom3tools is not installed")
+@pytest.mark.parametrize("syntax", ["jpegls", "explicit"])
+@pytest.mark.parametrize("padded", [True, False])
+@pytest.mark.parametrize("position", ["HFS", "FFP"])
+def test_a_series_obeys_the_standard_without_a_warning(volume, tmp_path, syntax, padded, position):
+    scanner = ScannerSpec(contrast_phase="venous", padding_hu=-1024)
+    patient = Acquisition(sex="F", age_years=61.0, height_m=1.68, weight_kg=66.5)
+    acquisition = acquisition_of(scanner, GRID, patient).model_copy(update={"patient_position": position})
+    made = CTVolume(volume.hu.copy(), GRID, volume.valid.copy() if padded else None, acquisition)
+    paths = write_dicom_series(made, tmp_path / "ct", transfer_syntax=syntax, scanner=scanner)
+    for command in (["dciodvfy", "-new", str(paths[0])], ["dcentvfy", *map(str, paths)]):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0
+        assert "Error" not in done.stderr
+        assert "Warning" not in done.stderr
+
+
+def test_nobody_takes_a_phantom_for_a_patient(volume, tmp_path):
+    d = written_header(volume, tmp_path / "ct", seed=7)
+    assert str(d.PatientName).startswith("PHANTOM^")
+    assert d.PatientID == "PHANTOM-7"
+    for text in (d.ImageComments, d.StudyDescription):
+        assert "no patient" in text
+    assert "PHANTOM" in d.InstitutionName
+
+
+def test_the_scanners_names_dose_and_contrast_phase_are_in_the_headers(volume, tmp_path):
+    scanner = ScannerSpec(
+        kernel="sharp",
+        manufacturer="SIEMENS",
+        model="Sensation 64",
+        kernel_name="B70f",
+        kvp=100.0,
+        mas=80.0,
+        contrast_phase="arterial",
+    )
+    made = CTVolume(volume.hu.copy(), GRID, volume.valid.copy(), acquisition_of(scanner, GRID))
+    d = written_header(made, tmp_path / "ct", scanner=scanner)
+    assert (d.Manufacturer, d.ManufacturerModelName, d.ConvolutionKernel) == ("SIEMENS", "Sensation 64", "B70f")
+    assert (d.KVP, d.Exposure) == (100, 80)
+    assert d.XRayTubeCurrent * d.ExposureTime / 1000 / d.SpiralPitchFactor == pytest.approx(80)
+    assert "arterial" in d.ContrastBolusAgent
+    assert "ContrastBolusAgent" not in written_header(volume, tmp_path / "native", scanner=ScannerSpec())
+
+
+@pytest.mark.parametrize("padding_hu", [-3024, -2000, -1024])
+def test_outside_the_round_field_the_file_holds_the_scanners_padding(volume, tmp_path, padding_hu):
+    d = written_header(volume, tmp_path / "ct", scanner=ScannerSpec(padding_hu=padding_hu), transfer_syntax="explicit")
+    outside = ~volume.valid[0]
+    assert set(d.pixel_array[outside] + int(d.RescaleIntercept)) == {padding_hu}
+    assert d.PixelPaddingValue + int(d.RescaleIntercept) == padding_hu
+
+
+def test_a_series_that_cannot_be_finished_leaves_nothing(volume, tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pydicom.dataset.Dataset, "save_as", full)
+    with pytest.raises(OutputError, match="No space left"):
+        write_dicom_series(volume, tmp_path / "ct")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_sample_with_truth_is_series_and_masks_in_one_space(tmp_path):
