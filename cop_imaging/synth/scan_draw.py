@@ -23,8 +23,8 @@ REFERENCE_NOISE_HU = 19.0
 """SD in soft tissue with the reference, by filtered back-projection: 15 to 28 HU at 5 to 8 mGy."""
 ITERATIVE_LEAVES = 0.45
 """Share of the noise that full iterative reconstruction leaves: 0.4 to 0.75."""
-NOISE_HU = (4.0, 130.0)
-RESOLUTION_PER_CM = {"soft": (3.0, 4.0), "medium": (4.4, 5.2), "sharp": (6.0, 9.0)}
+NOISE_HU = (4.0, 160.0)
+RESOLUTION_PER_CM = {"soft": (3.0, 4.0), "medium": (4.4, 5.2), "sharp": (6.3, 8.5)}
 ENHANCEMENT = {"soft": (0.0, 0.0), "medium": (0.0, 0.0), "sharp": (0.1, 0.45)}
 CLASS_SHARES = {"soft": 0.5, "medium": 0.15, "sharp": 0.35}
 MATRIX = 512
@@ -86,7 +86,8 @@ def expected_noise_hu(spec: ScannerSpec) -> float:
     slice thickness; dose at the detector rises with the voltage.
     """
     thickness = spec.thickness_mm or spec.step_mm or 1.25
-    kernel = relative_noise(spec.transfer) / relative_noise(REFERENCE.transfer)
+    plain = spec.model_copy(update={"iterative": 0.0})
+    kernel = relative_noise(plain.noise_transfer) / relative_noise(REFERENCE.noise_transfer)
     dose = (spec.mas / 120.0) * (spec.kvp / 120.0) ** 2.6 * (thickness / 1.25)
     return float(REFERENCE_NOISE_HU * kernel / np.sqrt(dose) * (1.0 - (1.0 - ITERATIVE_LEAVES) * spec.iterative))
 
@@ -98,7 +99,7 @@ def draw_scanner(rng: np.random.Generator) -> ScannerSpec:
     shares = np.array([CLASS_SHARES[c] for c in classes])
     kernel = classes[int(rng.choice(len(classes), p=shares / shares.sum()))]
     thickness = one_of(rng, vendor.thicknesses_mm)
-    low_dose = rng.random() < 0.25
+    low_dose = rng.random() < 0.2
     spec = ScannerSpec(
         kernel=kernel,
         mtf50_per_cm=between(rng, RESOLUTION_PER_CM[kernel], 2),
@@ -115,7 +116,7 @@ def draw_scanner(rng: np.random.Generator) -> ScannerSpec:
         model=one_of(rng, vendor.models),
         kernel_name=one_of(rng, vendor.kernels[kernel]),
         kvp=one_of(rng, (120.0, 120.0, 120.0, 120.0, 100.0, 100.0, 140.0, 80.0)),
-        mas=float(np.round(rng.uniform(20.0, 45.0) if low_dose else np.exp(rng.normal(np.log(110.0), 0.35)))),
+        mas=float(np.round(rng.uniform(20.0, 45.0) if low_dose else np.exp(rng.normal(np.log(125.0), 0.35)))),
         contrast_phase=one_of(
             rng, ("none", "none", "none", "none", "none", "venous", "venous", "arterial", "pulmonary")
         ),

@@ -24,7 +24,9 @@ __all__ = ["KERNELS", "ScannerSpec", "acquisition_of", "round_field", "scan"]
 LARGEST_HU = 3071
 KERNELS = {"soft": ("STANDARD", 3.5, 0.0), "medium": ("DETAIL", 5.0, 0.0), "sharp": ("LUNG", 7.0, 0.2)}
 """Name, MTF50 in lp/cm and enhancement of a class's usual kernel."""
-COARSER = 0.25
+OPTICS_PER_MM, SHARPEST_SHARE = 1.4, 0.8
+"""MTF50 of focal spot and detector, which blur the patient and not the noise; the largest share of it a kernel uses."""
+COARSER = 0.15
 """Share by which full iterative reconstruction narrows the spectrum of the noise."""
 
 
@@ -123,10 +125,10 @@ class ScannerSpec(Section):
         return modulation_transfer(per_mm, self.resolution_per_mm, self.edge_enhancement)
 
     def noise_transfer(self, per_mm: Float64Array) -> Float64Array:
-        """The window that takes the noise's ramp down, at frequencies in 1/mm."""
-        return modulation_transfer(
-            per_mm, self.resolution_per_mm * (1.0 - COARSER * self.iterative), self.edge_enhancement
-        )
+        """The window that takes the noise's ramp down, at frequencies in 1/mm: the kernel without the optics' blur."""
+        share = min(self.resolution_per_mm / OPTICS_PER_MM, SHARPEST_SHARE)
+        window = self.resolution_per_mm / np.sqrt(1.0 - share**2)
+        return modulation_transfer(per_mm, window * (1.0 - COARSER * self.iterative), self.edge_enhancement)
 
 
 def scan(
