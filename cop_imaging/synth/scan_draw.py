@@ -12,7 +12,7 @@ from cop_imaging.core.geometry import Geometry
 from cop_imaging.synth.noise import relative_noise
 from cop_imaging.synth.scanner import ScannerSpec
 
-__all__ = ["VENDORS", "Vendor", "draw_grid", "draw_scanner", "expected_noise_hu"]
+__all__ = ["VENDORS", "Vendor", "draw_blood_hu", "draw_grid", "draw_scanner", "expected_noise_hu"]
 
 T = TypeVar("T")
 KernelClass = Literal["soft", "medium", "sharp"]
@@ -27,6 +27,8 @@ NOISE_HU = (4.0, 160.0)
 RESOLUTION_PER_CM = {"soft": (3.0, 4.0), "medium": (4.4, 5.2), "sharp": (6.3, 8.5)}
 ENHANCEMENT = {"soft": (0.0, 0.0), "medium": (0.0, 0.0), "sharp": (0.1, 0.45)}
 CLASS_SHARES = {"soft": 0.5, "medium": 0.15, "sharp": 0.35}
+BLOOD_HU = {"none": (33.0, 48.0), "pulmonary": (180.0, 330.0), "arterial": (180.0, 330.0), "venous": (110.0, 170.0)}
+"""Density of blood in heart and great vessels; anaemia lowers it without contrast medium."""
 MATRIX = 512
 FINEST_STEP_MM = 0.6
 FIELD_MM = (260.0, 480.0)
@@ -124,6 +126,11 @@ def draw_scanner(rng: np.random.Generator) -> ScannerSpec:
     # Patients and protocols differ by more than the laws know.
     noise = expected_noise_hu(spec) * np.exp(rng.normal(0.0, 0.15))
     return spec.model_copy(update={"noise_hu": float(np.round(np.clip(noise, *NOISE_HU), 1))})
+
+
+def draw_blood_hu(rng: np.random.Generator, spec: ScannerSpec) -> float:
+    """Density of blood in heart and great vessels in the phase of the scan."""
+    return between(rng, BLOOD_HU[spec.contrast_phase], 0)
 
 
 def draw_grid(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cop_imaging.ingest.kernels import kernel_class
-from cop_imaging.synth.scan_draw import VENDORS, draw_grid, draw_scanner, expected_noise_hu
+from cop_imaging.synth.scan_draw import VENDORS, draw_blood_hu, draw_grid, draw_scanner, expected_noise_hu
 from cop_imaging.synth.scanner import ScannerSpec
 
 LUNGS = ((-135.0, -105.0, -190.0), (138.0, 100.0, 95.0))
@@ -82,6 +82,12 @@ def test_a_grid_shows_all_of_the_lungs_in_its_round_field(drawn):
         assert np.linalg.norm(oval - centre, axis=1).max() < radius
         assert 0.5 < grid.spacing_mm[1] < 0.95
         assert grid.spacing_mm[0] == spec.step_mm
+
+
+def test_blood_is_bright_only_with_contrast_medium(drawn):
+    rng = np.random.default_rng(2)
+    for spec in drawn[:300]:
+        assert (draw_blood_hu(rng, spec) > 80.0) == (spec.contrast_phase != "none")
 
 
 def test_the_padding_is_the_vendors(drawn):
