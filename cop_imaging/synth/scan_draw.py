@@ -27,8 +27,8 @@ NOISE_HU = (4.0, 160.0)
 RESOLUTION_PER_CM = {"soft": (3.0, 4.0), "medium": (4.4, 5.2), "sharp": (6.3, 8.5)}
 ENHANCEMENT = {"soft": (0.0, 0.0), "medium": (0.0, 0.0), "sharp": (0.1, 0.45)}
 CLASS_SHARES = {"soft": 0.5, "medium": 0.15, "sharp": 0.35}
-BLOOD_HU = {"none": (33.0, 48.0), "pulmonary": (180.0, 330.0), "arterial": (180.0, 330.0), "venous": (110.0, 170.0)}
-"""Density of blood in heart and great vessels; anaemia lowers it without contrast medium."""
+BLOOD_HU = {"none": (35.0, 50.0), "pulmonary": (250.0, 450.0), "arterial": (200.0, 350.0), "venous": (110.0, 180.0)}
+"""Density of blood in heart and great vessels by phase; 35 to 50 HU without contrast medium."""
 MATRIX = 512
 FINEST_STEP_MM = 0.6
 FIELD_MM = (260.0, 480.0)
