@@ -12,12 +12,26 @@ from cop_imaging.synth.lesions.lesion import Layer, Place, Point, lobular, smoot
 from cop_imaging.synth.lesions.margins import in_lobe, ragged
 from cop_imaging.synth.terrain import Terrain, Where
 
-__all__ = ["Consolidation", "draw_band_like_consolidation", "draw_consolidation", "in_patch", "patch_level"]
+__all__ = [
+    "Consolidation",
+    "draw_band_like_consolidation",
+    "draw_consolidation",
+    "in_patch",
+    "patch_level",
+    "patch_reach_mm",
+]
 
+STRETCH = 0.75
+"""Width over height of a patch on the pleura."""
 LOBULE_STEP = 0.28
 """SD of how far one lobule's filling runs ahead of its neighbours', as a share of a lobule."""
-LARGEST_VALUE = 2.2
-"""How far a lobule may stand out of a patch, in SD: what ``reach_mm`` allows for."""
+FARTHEST_STEP = 0.55
+"""The farthest that a lobule stands out of a patch, as a share of a lobule."""
+
+
+def patch_reach_mm(radius_mm: float, lobule_mm: float, soft_mm: float) -> float:
+    """The farthest that a patch reaches: along z, with its lobules and an edge of half width ``soft_mm``."""
+    return (radius_mm + FARTHEST_STEP * lobule_mm + soft_mm) / STRETCH
 
 
 def patch_level(
@@ -33,13 +47,12 @@ def patch_level(
     """How far inside a pleura-based patch a voxel lies, in mm: a flat bowl on the pleura with lobular edges."""
     s = place.slab
     # Stretched along z, as pleural patches are.
-    away = np.sqrt((s.x - centre_mm[0]) ** 2 + (s.y - centre_mm[1]) ** 2 + (0.75 * (s.z - centre_mm[2])) ** 2)
+    away = np.sqrt((s.x - centre_mm[0]) ** 2 + (s.y - centre_mm[1]) ** 2 + (STRETCH * (s.z - centre_mm[2])) ** 2)
     across = radius_mm - away
     floor = depth_mm * np.sqrt(np.clip(across / radius_mm + 0.25, 0.0, 1.0)) - place.depth_mm
     level = np.minimum(across, floor)
     if spared_mm > 0.0:
         level = np.minimum(level, place.depth_mm - spared_mm)
-    edge = LOBULE_STEP * LARGEST_VALUE * lobule_mm + 0.8 * lobule_mm
     rough, lobule = lobular(
         s,
         centre_mm,
@@ -47,10 +60,10 @@ def patch_level(
         seed=seed,
         lobule_mm=lobule_mm,
         rough_mm=0.2 * lobule_mm,
-        within=np.abs(level) < edge,
+        within=np.abs(level) < 1.6 * lobule_mm,
     )
-    jump = np.float32(LOBULE_STEP * lobule_mm) * np.clip(lobule, -LARGEST_VALUE, LARGEST_VALUE)
-    out: Float32Array = level + np.clip(rough, -0.6 * lobule_mm, 0.6 * lobule_mm) + jump
+    jump = np.float32(LOBULE_STEP * lobule_mm) * lobule
+    out: Float32Array = level + np.clip(rough + jump, -lobule_mm, FARTHEST_STEP * lobule_mm)
     return out
 
 
@@ -58,7 +71,7 @@ def in_patch(
     offset_mm: Float64Array, depth_mm: Float64Array, *, radius_mm: float, deep_mm: float, spared_mm: float = 0.0
 ) -> BoolArray:
     """Which places (n, 3) from a patch's centre lie in it, without its lobules."""
-    across = radius_mm - np.linalg.norm(offset_mm * [1.0, 1.0, 0.75], axis=1)
+    across = radius_mm - np.linalg.norm(offset_mm * [1.0, 1.0, STRETCH], axis=1)
     floor = deep_mm * np.sqrt(np.clip(across / radius_mm + 0.25, 0.0, 1.0)) - depth_mm
     out: BoolArray = (across > 0.0) & (floor > 0.0) & (depth_mm > spared_mm)
     return out
@@ -92,7 +105,7 @@ class Consolidation:
     @property
     def reach_mm(self) -> float:
         """The patch's half width along z with its lobules."""
-        return 1.34 * self.radius_mm + self.lobule_mm
+        return patch_reach_mm(self.radius_mm, self.lobule_mm, 0.5 * self.edge_mm + 2.2 * self.acinar_mm)
 
     def layers(self, place: Place) -> tuple[Layer, ...]:
         """One layer of consolidated lung."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cop_imaging.core.arrays import Float32Array
-from cop_imaging.synth.lesions.consolidation import in_patch, patch_level
+from cop_imaging.synth.lesions.consolidation import in_patch, patch_level, patch_reach_mm
 from cop_imaging.synth.lesions.drawing import around, draw_seed, lobe_at, millilitres, spread, spread_to
 from cop_imaging.synth.lesions.lesion import Layer, Place, Point, smoothstep
 from cop_imaging.synth.lesions.margins import in_lobe, ragged, smooth_noise
@@ -39,7 +39,7 @@ class GroundGlass:
     @property
     def reach_mm(self) -> float:
         """The patch's half width along z with its lobules."""
-        return 1.34 * self.radius_mm + self.lobule_mm
+        return patch_reach_mm(self.radius_mm, self.lobule_mm, 0.5 * self.edge_mm + 3.3)
 
     def layers(self, place: Place) -> tuple[Layer, ...]:
         """One hazy layer, denser where the patch is deeper inside itself and mottled at the size of acini."""

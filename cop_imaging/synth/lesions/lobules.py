@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +13,22 @@ from scipy.spatial.transform import Rotation
 from cop_imaging.core.arrays import BoolArray, Float32Array, Float64Array
 from cop_imaging.synth.shapes import Field, Slab
 
-__all__ = ["Lobules", "Walls"]
+__all__ = ["Lobules", "Walls", "rounded"]
 
 Rows = NDArray[np.int64]
 Point = tuple[float, float, float]
 
 BEND = 0.12
 """How far the walls between lobules bend, as a share of a lobule: they are no planes."""
+
+
+def rounded(a: Float32Array, b: Float32Array, round_mm: float) -> Float32Array:
+    """The lesser of two distances, less near the corner where both are small (Quilez's polynomial minimum)."""
+    out: Float32Array = np.minimum(a, b)
+    if round_mm > 0.0:
+        gap = np.maximum(np.float32(round_mm) - np.abs(a - b), 0.0)
+        out = out - gap * gap * np.float32(0.25 / round_mm)
+    return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,25 +80,45 @@ class Lobules:
         """Row of the lobule that each of the chosen voxels lies in, (n,)."""
         return np.asarray(cKDTree(self.seeds_mm).query(self.bent(slab, rough, within), workers=1)[1], dtype=np.int64)
 
-    def walls(self, slab: Slab, rough: Float32Array, within: BoolArray) -> Walls:
-        """The nearest wall of each chosen voxel's own lobule: the nearest plane that parts it from a neighbour."""
+    def walls(
+        self,
+        slab: Slab,
+        rough: Float32Array,
+        within: BoolArray,
+        *,
+        drawn: Callable[[int, int], bool] | None = None,
+        round_mm: float = 0.0,
+    ) -> Walls:
+        """The nearest wall of each chosen voxel's own lobule: the nearest plane that parts it from a neighbour.
+
+        Parameters
+        ----------
+        drawn : function of two lobules' rows
+            Which walls count, seen from inside the first lobule; a lobule without any has infinite distances.
+        round_mm : float
+            Radius over which the corners between two walls are rounded.
+        """
         points = self.bent(slab, rough, within)
         rows = np.asarray(cKDTree(self.seeds_mm).query(points, workers=1)[1], dtype=np.int64)
         first, neighbours = Delaunay(self.seeds_mm).vertex_neighbor_vertices
         distance, other = np.empty(len(points), dtype=np.float32), np.empty(len(points), dtype=np.int64)
         order = np.argsort(rows, kind="stable")
         sizes = np.bincount(rows, minlength=len(self.seeds_mm))
-        for own, voxels in zip(np.flatnonzero(sizes), np.split(order, np.cumsum(sizes[sizes > 0])[:-1]), strict=True):
+        ends = np.cumsum(sizes)
+        for own in np.flatnonzero(sizes):
+            voxels = order[ends[own] - sizes[own] : ends[own]]
             seed = self.seeds_mm[own]
             x, y, z = (points[voxels] - seed).T.astype(np.float32)
             least = np.full(len(voxels), np.inf, dtype=np.float32)
             beyond = np.full(len(voxels), own)
             for row in neighbours[first[own] : first[own + 1]]:
+                if drawn is not None and not drawn(int(own), int(row)):
+                    continue
                 way = self.seeds_mm[row] - seed
                 apart = float(np.linalg.norm(way))
                 u, v, w = (way / apart).astype(np.float32)
                 gap = np.float32(0.5 * apart) - (x * u + y * v + z * w)
                 beyond[gap < least] = row
-                np.minimum(least, gap, out=least)
+                least = rounded(least, gap, round_mm)
             distance[voxels], other[voxels] = least, beyond
         return Walls(distance, rows, other)

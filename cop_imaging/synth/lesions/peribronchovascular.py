@@ -19,6 +19,8 @@ Segment = tuple[float, float, float, float, float, float, float, float]
 """Start (x, y, z), end (x, y, z) and the cuff's radius at both, in mm."""
 WIDEST_LUMEN_MM, NARROWEST_LUMEN_MM = 3.4, 1.3
 """Radii of the bronchi whose cuffs are drawn: segmental to subsegmental."""
+MOST = 60
+"""Most cuffs tried for one volume."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def cuffs(terrain: Terrain, where: Where, rng: np.random.Generator) -> tuple[Seg
 
 
 def draw_peribronchovascular(
-    terrain: Terrain, rng: np.random.Generator, *, where: Where, target_ml: float, most: int = 40
+    terrain: Terrain, rng: np.random.Generator, *, where: Where, target_ml: float
 ) -> tuple[PeribronchovascularConsolidation, ...]:
     """Cuffs 10-20 mm wide along 20-45 mm of segmental and smaller bronchi.
 
@@ -118,7 +120,7 @@ def draw_peribronchovascular(
     """
     out: list[PeribronchovascularConsolidation] = []
     left, taken = target_ml, np.zeros(len(terrain.points_mm), dtype=bool)
-    for _ in range(most):
+    for _ in range(MOST):
         segments = cuffs(terrain, where, rng)
         if segments is None:
             break
