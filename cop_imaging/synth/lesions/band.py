@@ -154,7 +154,7 @@ def draw_band(terrain: Terrain, rng: np.random.Generator, *, where: Where, numbe
     near = replace(where, depth_mm=(9.0, 24.0))
     for point, longest in spread(terrain, near, rng, number=number, size_mm=(25.0, 60.0), apart=0.35):
         # Its outer end touches the pleura.
-        length = round(min(max(2.1 * depth_at(terrain, point), 25.0), longest), 2)
+        length = round(min(max(2.4 * depth_at(terrain, point), 25.0), longest), 2)
         along = unit(np.array(point) - np.array(hilum(terrain, point)) + rng.normal(0.0, 12.0, 3))
         out.append(
             Band(

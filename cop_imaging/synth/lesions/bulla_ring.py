@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,12 +71,15 @@ def draw_bulla_ring(
     where: Where,
     number: int = 1,
     diameter_mm: tuple[float, float] = (10.0, 45.0),
+    clear_of: Sequence[tuple[Point, float]] = (),
 ) -> tuple[BullaRing, ...]:
     """Bullae of 10-45 mm with walls of 0.5-1 mm.
+
+    They keep clear of ``clear_of``, pairs of a point and a radius in mm.
 
     Source: an air space of 1 cm or more in a wall of no more than 1 mm (Fleischner glossary, Radiology 2008;246:697).
     """
     return tuple(
         BullaRing(point, d, draw_seed(rng), wall_mm=round(float(rng.uniform(0.5, 1.0)), 2))
-        for point, d in spread(terrain, where, rng, number=number, size_mm=diameter_mm, apart=0.55)
+        for point, d in spread(terrain, where, rng, number=number, size_mm=diameter_mm, apart=0.55, clear_of=clear_of)
     )

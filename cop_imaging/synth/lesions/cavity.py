@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,13 +89,16 @@ def draw_cavity(
     where: Where,
     number: int = 1,
     outer_mm: tuple[float, float] = (15.0, 60.0),
+    clear_of: Sequence[tuple[Point, float]] = (),
 ) -> tuple[Cavity, ...]:
     """Cavities of 15-60 mm with walls of 4-12 mm, one in six with a level of fluid.
+
+    They keep clear of ``clear_of``, pairs of a point and a radius in mm.
 
     Source: gas in a wall of more than 4 mm (Fleischner glossary, Radiology 2008;246:697, "cavity").
     """
     out = []
-    for point, outer in spread(terrain, where, rng, number=number, size_mm=outer_mm, apart=0.65):
+    for point, outer in spread(terrain, where, rng, number=number, size_mm=outer_mm, apart=0.65, clear_of=clear_of):
         wall = min(float(rng.uniform(4.0, 12.0)), 0.3 * outer)
         level = float(rng.uniform(0.1, 0.4)) if rng.random() < 1.0 / 6.0 else 0.0
         out.append(Cavity(point, outer, round(wall, 2), draw_seed(rng), fluid_level=round(level, 3)))

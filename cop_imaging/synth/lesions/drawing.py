@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from cop_imaging.core.arrays import BoolArray, Float64Array
-from cop_imaging.synth.lesions.lesion import Point
+from cop_imaging.synth.lesions.lesion import Lesion, Point
 from cop_imaging.synth.terrain import Terrain, Where
 
-__all__ = ["around", "depth_at", "draw_seed", "hilum", "lobe_at", "millilitres", "nearest", "spread", "spread_to"]
+__all__ = [
+    "around",
+    "depth_at",
+    "draw_seed",
+    "hilum",
+    "lobe_at",
+    "millilitres",
+    "nearest",
+    "occupied",
+    "spread",
+    "spread_to",
+]
 
+GAP_MM = 4.0
+"""Least lung between a lesion that must be seen for itself and any other."""
 Sited = tuple[Point, float]
 """A place and the size of the lesion there, in mm."""
 
@@ -47,6 +60,11 @@ def millilitres(terrain: Terrain, inside: BoolArray) -> float:
     return float(inside.sum() * terrain.lung_ml / max(len(inside), 1))
 
 
+def occupied(lesions: Sequence[Lesion]) -> list[Sited]:
+    """Where lesions lie and how far they reach, for others to keep clear of."""
+    return [(lesion.centre_mm, lesion.reach_mm) for lesion in lesions]
+
+
 def hilum(terrain: Terrain, point: Point) -> Point:
     """Where the widest bronchi of a point's lung lie, or its deepest places where no bronchus is known."""
     right = bool(terrain.right[nearest(terrain, point)])
@@ -70,12 +88,20 @@ def spread(
     number: int,
     size_mm: tuple[float, float],
     apart: float = 0.6,
+    clear_of: Sequence[Sited] = (),
 ) -> list[Sited]:
-    """Up to ``number`` places with sizes from a range, whose distances are ``apart`` of the sum of their sizes."""
+    """Up to ``number`` places with sizes from a range, whose distances are ``apart`` of the sum of their sizes.
+
+    Parameters
+    ----------
+    clear_of : sequence of (point, radius in mm)
+        Other lesions that none of these may touch.
+    """
     out: list[Sited] = []
     for _ in range(number):
         size = float(rng.uniform(*size_mm))
-        point = terrain.draw(where, rng, clear_of=[(p, apart * (size + s)) for p, s in out])
+        others = [(p, radius + 0.5 * size + GAP_MM) for p, radius in clear_of]
+        point = terrain.draw(where, rng, clear_of=[*others, *((p, apart * (size + s)) for p, s in out)])
         if point is not None:
             out.append((point, round(size, 2)))
     return out

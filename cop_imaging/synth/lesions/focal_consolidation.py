@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,13 +97,16 @@ def draw_focal_consolidation(
     where: Where,
     number: int = 1,
     diameter_mm: tuple[float, float] = (14.0, 55.0),
+    clear_of: Sequence[tuple[Point, float]] = (),
 ) -> tuple[FocalConsolidation, ...]:
     """Solitary or few foci of 14-55 mm with 4-14 strands, half of them with a hazy rim.
+
+    They keep clear of ``clear_of``, pairs of a point and a radius in mm.
 
     Source: focal organizing pneumonia is peripheral in nearly nine of ten, polygonal above 3 cm, irregular at its edge
     (Zhao F et al., 2014; Kohno N et al., 1993), with ground glass in half (Yang PS et al., 2001).
     """
-    sites = spread(terrain, where, rng, number=number, size_mm=diameter_mm, apart=0.7)
+    sites = spread(terrain, where, rng, number=number, size_mm=diameter_mm, apart=0.7, clear_of=clear_of)
     return tuple(
         FocalConsolidation(
             point,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,13 +84,16 @@ def draw_fungal_ring(
     where: Where,
     number: int = 1,
     outer_mm: tuple[float, float] = (45.0, 85.0),
+    clear_of: Sequence[tuple[Point, float]] = (),
 ) -> tuple[FungalRing, ...]:
     """Rings of 45-85 mm with rims of 20 SD 8.5 mm within 11-28 and lines of 1.6-2.6 mm in their core.
+
+    They keep clear of ``clear_of``, pairs of a point and a radius in mm.
 
     Source: 15 patients with invasive fungal infection (Marchiori E et al., Chest 2012;141:1260).
     """
     out = []
-    for point, outer in spread(terrain, where, rng, number=number, size_mm=outer_mm, apart=0.6):
+    for point, outer in spread(terrain, where, rng, number=number, size_mm=outer_mm, apart=0.6, clear_of=clear_of):
         rim = float(np.clip(rng.normal(20.4, 8.5), 11.0, min(28.0, 0.33 * outer)))
         line = round(float(rng.uniform(1.6, 2.6)), 2)
         out.append(FungalRing(point, outer, round(rim, 2), draw_seed(rng), line_mm=line))

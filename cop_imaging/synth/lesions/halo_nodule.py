@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from cop_imaging.synth.lesions.margins import ragged, smooth_noise
 from cop_imaging.synth.terrain import Terrain, Where
 
 __all__ = ["HaloNodule", "draw_halo_nodule"]
+
+WIDEST_HALO_MM = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +82,22 @@ def draw_halo_nodule(
     where: Where,
     number: int,
     core_mm: tuple[float, float] = (6.0, 25.0),
+    clear_of: Sequence[tuple[Point, float]] = (),
 ) -> tuple[HaloNodule, ...]:
     """Nodules of 6-25 mm with halos of 4-12 mm.
 
+    They keep clear of ``clear_of``, pairs of a point and a radius in mm.
+
     Source: Fleischner glossary (Radiology 2008;246:697), "halo sign"; sizes are an estimate.
     """
+    wide = [(p, radius + WIDEST_HALO_MM) for p, radius in clear_of]
     return tuple(
         HaloNodule(
             point,
             core,
-            round(float(rng.uniform(4.0, 12.0)), 2),
+            round(float(rng.uniform(4.0, WIDEST_HALO_MM)), 2),
             draw_seed(rng),
             halo_fraction=round(float(rng.uniform(0.26, 0.4)), 3),
         )
-        for point, core in spread(terrain, where, rng, number=number, size_mm=core_mm, apart=1.0)
+        for point, core in spread(terrain, where, rng, number=number, size_mm=core_mm, apart=1.0, clear_of=wide)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,16 +123,19 @@ def draw_reversed_halo(
     *,
     where: Where,
     number: int = 1,
-    outer_mm: tuple[float, float] = (16.0, 46.0),
+    outer_mm: tuple[float, float] = (18.0, 46.0),
+    clear_of: Sequence[tuple[Point, float]] = (),
 ) -> tuple[ReversedHalo, ...]:
-    """Atolls of 16-46 mm with rims of 5.0 SD 2.2 mm within 2.5-9; one in three is a crescent of 270-340 degrees.
+    """Atolls of 18-46 mm with rims of 5.0 SD 2.2 mm within 2.5-9; one in three is a crescent of 270-340 degrees.
+
+    They keep clear of ``clear_of``, pairs of a point and a radius in mm.
 
     Source: rim in 25 patients with organizing pneumonia (Marchiori E et al., Chest 2012;141:1260); complete or
     crescent rims (Kim SJ et al., AJR 2003;180:1251); diameters are an estimate.
     """
     out = []
-    for point, outer in spread(terrain, where, rng, number=number, size_mm=outer_mm, apart=0.65):
-        rim = float(np.clip(rng.normal(5.0, 2.2), 2.5, min(9.0, 0.24 * outer)))
+    for point, outer in spread(terrain, where, rng, number=number, size_mm=outer_mm, apart=0.65, clear_of=clear_of):
+        rim = float(np.clip(rng.normal(5.0, 2.2), 2.5, min(9.0, 0.2 * outer)))
         crescent = rng.random() < 1.0 / 3.0
         out.append(
             ReversedHalo(
