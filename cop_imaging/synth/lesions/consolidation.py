@@ -28,6 +28,8 @@ LOBULE_STEP = 0.28
 FARTHEST_STEP = 0.55
 """The farthest that a lobule stands out of a patch, as a share of a lobule."""
 
+MARGIN_MM, MARGIN_FRACTION = 5.0, 0.16
+
 
 def patch_reach_mm(radius_mm: float, lobule_mm: float, soft_mm: float) -> float:
     """The farthest that a patch reaches: along z, with its lobules and an edge of half width ``soft_mm``."""
@@ -105,10 +107,10 @@ class Consolidation:
     @property
     def reach_mm(self) -> float:
         """The patch's half width along z with its lobules."""
-        return patch_reach_mm(self.radius_mm, self.lobule_mm, 0.5 * self.edge_mm + 2.2 * self.acinar_mm)
+        return patch_reach_mm(self.radius_mm, self.lobule_mm, 0.5 * self.edge_mm + 2.2 * self.acinar_mm + MARGIN_MM)
 
     def layers(self, place: Place) -> tuple[Layer, ...]:
-        """One layer of consolidated lung."""
+        """A hazy margin, then consolidated lung."""
         level = patch_level(
             place,
             self.centre_mm,
@@ -121,8 +123,13 @@ class Consolidation:
         level = level + np.float32(self.acinar_mm) * ragged(
             place.slab, self.centre_mm, reach_mm=self.reach_mm, seed=self.seed
         )
-        filled = np.float32(self.fraction) * smoothstep(level, self.edge_mm) * in_lobe(place, self.lobe)
-        return (Layer(filled, self.tissue_hu, "consolidation"),)
+        own = in_lobe(place, self.lobe)
+        # A little haze about the edge, too thin to be ground glass that is reported.
+        margin = np.float32(MARGIN_FRACTION) * smoothstep(level + np.float32(0.5 * MARGIN_MM), MARGIN_MM) * own
+        return (
+            Layer(margin, self.tissue_hu),
+            Layer(np.float32(self.fraction) * smoothstep(level, self.edge_mm) * own, self.tissue_hu, "consolidation"),
+        )
 
     def shapes(self, place: Place) -> dict[str, Float32Array]:
         """None: the sign is a density."""

@@ -99,19 +99,28 @@ class Lobules:
             Radius over which the corners between two walls are rounded.
         """
         points = self.bent(slab, rough, within)
-        rows = np.asarray(cKDTree(self.seeds_mm).query(points, workers=1)[1], dtype=np.int64)
-        first, neighbours = Delaunay(self.seeds_mm).vertex_neighbor_vertices
+        # Seeds farther than three lobules from the slab have no wall in it.
+        ends = np.array([[a.min(), a.max()] for a in (slab.x, slab.y, slab.z)])
+        margin = 3.0 * self.lobule_mm
+        kept = np.flatnonzero(
+            ((self.seeds_mm > ends[:, 0] - margin) & (self.seeds_mm < ends[:, 1] + margin)).all(axis=1)
+        )
+        rows = kept[cKDTree(self.seeds_mm[kept]).query(points, workers=1)[1]]
+        first, neighbours = Delaunay(self.seeds_mm[kept]).vertex_neighbor_vertices
+        place = np.zeros(len(self.seeds_mm), dtype=np.int64)
+        place[kept] = np.arange(len(kept))
         distance, other = np.empty(len(points), dtype=np.float32), np.empty(len(points), dtype=np.int64)
         order = np.argsort(rows, kind="stable")
         sizes = np.bincount(rows, minlength=len(self.seeds_mm))
-        ends = np.cumsum(sizes)
+        last = np.cumsum(sizes)
         for own in np.flatnonzero(sizes):
-            voxels = order[ends[own] - sizes[own] : ends[own]]
+            voxels = order[last[own] - sizes[own] : last[own]]
             seed = self.seeds_mm[own]
             x, y, z = (points[voxels] - seed).T.astype(np.float32)
             least = np.full(len(voxels), np.inf, dtype=np.float32)
             beyond = np.full(len(voxels), own)
-            for row in neighbours[first[own] : first[own + 1]]:
+            # In the order of their rows, so that every slab rounds corners alike.
+            for row in np.sort(kept[neighbours[first[place[own]] : first[place[own] + 1]]]):
                 if drawn is not None and not drawn(int(own), int(row)):
                     continue
                 way = self.seeds_mm[row] - seed

@@ -58,7 +58,7 @@ def test_a_patch_stops_at_the_fissure(cube_of_lung):
     place = cube_of_lung(2.0)
     place.lobe[:, :, 24:] = 2
     lesion = Consolidation((0.0, 36.0, 0.0), radius_mm=18.0, depth_mm=15.0, seed=1, lobe=3)
-    part = lesion.layers(place)[0].fraction
+    part = lesion.layers(place)[1].fraction
     assert part[:, :, :24].max() > 0.9
     assert not part[:, :, 24:].any()
     place.lobe[:, :, 24:] = 3
@@ -68,7 +68,7 @@ def test_the_edge_of_a_patch_follows_lobules(cube_of_lung):
     """Voxels at the same distance from the patch's bowl are filled or free lobule by lobule."""
     place = cube_of_lung(1.5)
     lesion = Consolidation((0.0, 38.0, 0.0), radius_mm=22.0, depth_mm=18.0, seed=6, acinar_mm=0.0)
-    filled = lesion.layers(place)[0].fraction > 0.5
+    filled = lesion.layers(place)[1].fraction > 0.5
     away = np.sqrt(place.slab.x**2 + (place.slab.y - 38.0) ** 2 + (0.75 * place.slab.z) ** 2)
     floor = 18.0 * np.sqrt(np.clip(1.25 - away / 22.0, 0.0, 1.0)) - place.depth_mm
     shell = (np.abs(np.minimum(22.0 - away, floor)) < 1.5) & (place.depth_mm > 0.0)
