@@ -48,6 +48,7 @@ class Cavity:
                 seed=self.seed,
                 lobule_mm=0.5 * self.outer_mm,
                 rough_mm=0.035 * self.outer_mm,
+                within=inside > -0.12 * self.outer_mm - 2.5,
             )
             bulge = np.clip(rough, -0.07 * self.outer_mm, 0.07 * self.outer_mm)
             bulge += np.float32(0.02 * self.outer_mm) * np.clip(lobule, -1.5, 1.5)

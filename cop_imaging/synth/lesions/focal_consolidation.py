@@ -10,7 +10,7 @@ import numpy as np
 from cop_imaging.core.arrays import Float32Array
 from cop_imaging.synth.lesions.drawing import draw_seed, spread
 from cop_imaging.synth.lesions.lesion import Layer, Place, Point, lobular, smoothstep
-from cop_imaging.synth.lesions.margins import ragged
+from cop_imaging.synth.lesions.margins import ragged, smooth_noise
 from cop_imaging.synth.shapes import Slab, Tubes, draw_tubes
 from cop_imaging.synth.terrain import Terrain, Where
 
@@ -56,6 +56,7 @@ class FocalConsolidation:
             seed=self.seed,
             lobule_mm=max(0.45 * self.diameter_mm, 7.0),
             rough_mm=0.05 * self.diameter_mm,
+            within=np.abs(level) < 0.4 * self.diameter_mm + 4.0,
         )
         out: Float32Array = level + rough + np.float32(0.045 * self.diameter_mm) * np.clip(lobule, -2.0, 2.0)
         out += np.float32(0.8) * ragged(slab, self.centre_mm, reach_mm=self.reach_mm, seed=self.seed, size_mm=5.0)
@@ -71,13 +72,14 @@ class FocalConsolidation:
         centre = np.array(self.centre_mm)
         start = centre + 0.36 * self.diameter_mm * ways
         end = centre + (0.46 * self.diameter_mm + long) * ways + long * bend
-        thick = rng.uniform(0.9, 1.7, self.spicules)
-        return draw_tubes(slab, Tubes(start, end, thick, np.full(self.spicules, 0.3)))
+        thick = rng.uniform(1.0, 1.9, self.spicules)
+        return draw_tubes(slab, Tubes(start, end, thick, np.full(self.spicules, 0.45)))
 
     def layers(self, place: Place) -> tuple[Layer, ...]:
         """A hazy rim, strands, then the focus."""
         level = self.level(place.slab)
-        haze = np.float32(self.haze_fraction) * smoothstep(level + 4.0, 8.0)
+        clouds = smooth_noise(place.slab, self.centre_mm, reach_mm=self.reach_mm, seed=self.seed + 5, size_mm=11.0)
+        haze = np.float32(self.haze_fraction) * smoothstep(level + 2.5 + 2.5 * clouds, 6.0)
         return (
             Layer(haze, self.tissue_hu, "ground_glass"),
             Layer(np.float32(0.85) * self.strands(place.slab), self.tissue_hu),

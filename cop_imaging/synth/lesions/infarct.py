@@ -56,7 +56,13 @@ class Infarct:
         level: Float32Array = np.minimum(0.8 * side, np.float32(self.height_mm) - place.depth_mm)
         if self.roughness > 0.0:
             rough, lobule = lobular(
-                s, self.centre_mm, reach_mm=self.reach_mm, seed=self.seed, lobule_mm=11.0, rough_mm=0.9
+                s,
+                self.centre_mm,
+                reach_mm=self.reach_mm,
+                seed=self.seed,
+                lobule_mm=11.0,
+                rough_mm=0.9,
+                within=np.abs(level) < 14.0,
             )
             grain = ragged(s, self.centre_mm, reach_mm=self.reach_mm, seed=self.seed, size_mm=5.0)
             bumps = np.clip(rough, -2.0, 2.0) + np.float32(0.9) * np.clip(lobule, -2.0, 2.0) + np.float32(0.6) * grain

@@ -66,6 +66,7 @@ class ReversedHalo:
                 seed=self.seed,
                 lobule_mm=min(0.45 * self.outer_mm, 13.0),
                 rough_mm=1.0,
+                within=inside > -0.11 * self.outer_mm - 2.5,
             )
             outer, inner = (
                 ragged(s, self.centre_mm, reach_mm=self.reach_mm, seed=self.seed + n, size_mm=5.0) for n in (2, 4)
