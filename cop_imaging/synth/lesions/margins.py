@@ -10,21 +10,32 @@ from cop_imaging.synth.shapes import Field, Slab
 
 __all__ = ["in_lobe", "ragged", "sheet", "smooth_noise"]
 
+LARGEST = np.float32(2.2)
+TILE_HILLS = 12.0
+
 
 def smooth_noise(slab: Slab, centre_mm: Point, *, reach_mm: float, seed: int, size_mm: float) -> Float32Array:
     """Smooth noise of SD 1 around a lesion, [z, y, x]; its hills are about ``size_mm`` across."""
     (x, y, z), half = centre_mm, reach_mm + size_mm
+    # Fine noise over a large lesion costs much to draw: a tile of some 12 hills is repeated instead.
+    wide = min(2.0 * half, TILE_HILLS * size_mm)
+    low = (x - half, y - half, z - half)
     rng = np.random.default_rng([seed, 101])
-    field = Field.random(rng, (x - half, y - half, z - half), (x + half, y + half, z + half), 0.4 * size_mm)
-    out: Float32Array = np.clip(field.on(slab), -2.5, 2.5)
+    tile = Field.random(rng, low, (low[0] + wide, low[1] + wide, low[2] + wide), 0.4 * size_mm)
+    # The field goes on from its last node to its first.
+    field = Field(np.pad(tile.values, (0, 1), mode="wrap"), low, tile.step_mm)
+    period = np.float32(tile.values.shape[0] * tile.step_mm)
+    there = (np.float32(a) + (c - np.float32(a)) % period for a, c in zip(low, (slab.x, slab.y, slab.z), strict=True))
+    at_x, at_y, at_z = there
+    out: Float32Array = np.clip(field.on(Slab(at_z, at_y, at_x, slab.voxel_mm)), -2.5, 2.5)
     return out
 
 
 def ragged(slab: Slab, centre_mm: Point, *, reach_mm: float, seed: int, size_mm: float = 6.0) -> Float32Array:
-    """Noise of SD 1 in two octaves, [z, y, x]: acini are 6-10 mm across and fill one by one."""
+    """Noise of SD 1 in two octaves, [z, y, x], never beyond 2.2: acini are 6-10 mm across and fill one by one."""
     coarse = smooth_noise(slab, centre_mm, reach_mm=reach_mm, seed=seed, size_mm=size_mm)
     fine = smooth_noise(slab, centre_mm, reach_mm=reach_mm, seed=seed + 1, size_mm=0.5 * size_mm)
-    out: Float32Array = np.float32(0.85) * coarse + np.float32(0.53) * fine
+    out: Float32Array = np.clip(np.float32(0.85) * coarse + np.float32(0.53) * fine, -LARGEST, LARGEST)
     return out
 
 
