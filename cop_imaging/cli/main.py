@@ -14,7 +14,7 @@ from cop_imaging.cli.batch import batch
 from cop_imaging.cli.config import config
 from cop_imaging.cli.faults import guarded
 from cop_imaging.cli.index import index
-from cop_imaging.cli.phantom import phantom
+from cop_imaging.cli.phantom import phantom, phantoms
 from cop_imaging.cli.schema import schema
 from cop_imaging.cli.signs import signs
 from cop_imaging.cli.train import train
@@ -30,7 +30,7 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (analyze, batch, index, signs, schema, config, phantom, train):
+for command in (analyze, batch, index, signs, schema, config, phantom, phantoms, train):
     app.command()(command)
 
 

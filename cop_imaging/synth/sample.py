@@ -11,7 +11,8 @@ import SimpleITK as sitk
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import image_of
 from cop_imaging.synth.dicom import write_dicom_series
-from cop_imaging.synth.phantom import Phantom, healthy_chest, organizing_pneumonia_chest
+from cop_imaging.synth.phantom import Phantom
+from cop_imaging.synth.typical import healthy_chest, organizing_pneumonia_chest
 
 __all__ = ["SIGNS", "write_sample", "write_truth"]
 

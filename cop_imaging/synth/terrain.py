@@ -82,8 +82,9 @@ class Terrain:
         weight = np.array(where.height[::-1])[np.minimum((3.0 * self.height).astype(int), 2)]
         low, high = where.depth_mm
         weight = weight * ((self.depth_mm >= low) & (self.depth_mm <= high))
-        middle = np.where(self.right, *(np.median(self.points_mm[k, 1]) for k in (self.right, ~self.right)))
-        weight = weight * np.where(self.points_mm[:, 1] > middle, where.dorsal, 1.0)
+        y = self.points_mm[:, 1]
+        middle = np.where(self.right, *(np.median(y[k]) if k.any() else 0.0 for k in (self.right, ~self.right)))
+        weight = weight * np.where(y > middle, where.dorsal, 1.0)
         weight = weight * np.where(self.bundle_mm <= 10.0, where.near_bundles, 1.0)
         if where.side != "both":
             weight = weight * (self.right == (where.side == "right"))

@@ -57,6 +57,8 @@ class Knowledge:
     states: dict[tuple[str, str], tuple[float, float]]
     """{(number, state): (median, spread)} of measured numbers."""
     halo: dict[tuple[str, str], tuple[float, float]]
+    context: dict[str, dict[str, float]]
+    """{disease: {item: P(item given disease)}} of what is known besides the image, without age and sex."""
 
     def finding(self, name: str) -> int:
         """Column of a finding."""
@@ -114,6 +116,7 @@ def _assemble(folder: Path) -> Knowledge:
         ),
         states=_states(_rows(folder, "measured_distribution")),
         halo=_states(_rows(folder, "reversed_halo_measured")),
+        context=_context(_rows(folder, "clinical")),
     )
 
 
@@ -124,6 +127,15 @@ def _rows(folder: Path, name: str) -> list[Row]:
 
 def _quantiles(row: Row) -> tuple[float, float, float]:
     return float(row["p10"]), float(row["p50"]), float(row["p90"])
+
+
+def _context(rows: list[Row]) -> dict[str, dict[str, float]]:
+    out: dict[str, dict[str, float]] = {}
+    for row in rows:
+        if row["alpha"] and row["item"] != "male_fraction":
+            alpha, beta = float(row["alpha"]), float(row["beta"])
+            out.setdefault(row["disease"], {})[row["item"]] = alpha / (alpha + beta)
+    return out
 
 
 def _states(rows: list[Row]) -> dict[tuple[str, str], tuple[float, float]]:
