@@ -23,7 +23,7 @@ from typing import IO, Protocol, cast
 from cop_imaging.config import Section, quantity
 from cop_imaging.errors import SeriesError
 from cop_imaging.ingest.files import starts_like_dicom
-from cop_imaging.ingest.naming import shown_name
+from cop_imaging.ingest.naming import name_pattern, shown_name
 
 __all__ = ["ArchiveConfig", "Unpacked", "is_archive", "unpacked"]
 
@@ -194,6 +194,8 @@ def unpacked(path: Path, config: ArchiveConfig) -> Iterator[Unpacked]:
 def _unpack(path: Path, folder: Path, budget: _Budget, config: ArchiveConfig) -> list[str]:
     """Copy the members that are wanted; what messages call those that could not be read."""
     damaged: list[str] = []
+    alike: set[str] = set()
+    others: list[tuple[str, str]] = []
     nth = 0
     try:
         for name, opened in _zip_members(path, budget) if zipfile.is_zipfile(path) else _tar_members(path, budget):
@@ -206,14 +208,18 @@ def _unpack(path: Path, folder: Path, budget: _Budget, config: ArchiveConfig) ->
             shown, target = _named(name, nth, folder)
             try:
                 with closing(opened()) as stream:
-                    _copy(stream, target, always=bool(_image_ending(name)))
+                    if _copy(stream, target, always=bool(_image_ending(name))):
+                        alike.add(name_pattern(name))
+                    else:
+                        others.append((name_pattern(name), shown))
             except DAMAGE:
                 shutil.rmtree(target.parent, ignore_errors=True)
                 damaged.append(shown)
     except DAMAGE:
         # The list of members itself is damaged: what came before is kept.
         damaged.append(f"everything after member {nth}")
-    return damaged
+    # Named as the slices beside it and no DICOM: a slice that is empty, packed or overwritten.
+    return damaged + [shown for pattern, shown in others if pattern in alike]
 
 
 def _named(name: str, nth: int, folder: Path) -> tuple[str, Path]:
@@ -241,6 +247,9 @@ def _tar_members(path: Path, budget: _Budget) -> Iterator[Member]:
         with tarfile.open(fileobj=counted, mode="r:") as archive:  # type: ignore[call-overload]
             for member in archive:
                 # Links and devices are not followed: only what the archive holds itself.
+                if member.issparse():
+                    # A few bytes may stand for terabytes of zeros, and no CT is packed so.
+                    raise ValueError("a sparse member")
                 if member.isreg():
                     yield member.name, lambda member=member: _content(archive, member)  # type: ignore[misc]
             _check_end(archive.offset, counted)
@@ -280,13 +289,14 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     return stream
 
 
-def _copy(stream: Readable, target: Path, *, always: bool) -> None:
-    """Write a member that begins like DICOM, or whose name is that of an image volume."""
+def _copy(stream: Readable, target: Path, *, always: bool) -> bool:
+    """Write a member that begins like DICOM, or whose name is that of an image volume; whether it is one."""
     block = stream.read(CHUNK)
     if not (always or starts_like_dicom(block)):
-        return
+        return False
     target.parent.mkdir()
     with target.open("xb") as out:
         while block:
             out.write(block)
             block = stream.read(CHUNK)
+    return True

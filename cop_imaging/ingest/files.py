@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cop_imaging.errors import SeriesError
 from cop_imaging.ingest.headers import read_header, unreadable
-from cop_imaging.ingest.naming import shown_name
+from cop_imaging.ingest.naming import name_pattern, shown_name
 from cop_imaging.ingest.parsing import DAMAGE, quiet_parser
 from cop_imaging.ingest.records import series_key
 
@@ -60,8 +60,14 @@ def find_series(root: Path) -> tuple[SeriesFiles, ...]:
     return tuple(sorted(series, key=lambda s: (s.folder, s.key)))
 
 
-def dicom_files(root: Path) -> Iterator[Path]:
-    """Files below ``root`` that begin like DICOM, in the order of their paths.
+def dicom_files(root: Path, lost: list[str] | None = None) -> Iterator[Path]:
+    """Files below ``root`` that begin like DICOM, in the order of their paths. Links to folders are not followed.
+
+    Parameters
+    ----------
+    lost : list of str, optional
+        Gets what messages call the files that are named as DICOM files beside them are and begin like none: slices
+        that are empty, packed or overwritten. Complete once every file was given.
 
     Raises
     ------
@@ -79,9 +85,18 @@ def dicom_files(root: Path) -> Iterator[Path]:
     for folder, below, names in os.walk(root, onerror=refuse):
         below.sort()
         # A pipe or a socket would block, a dangling link cannot be opened: only regular files are looked at.
-        for nth, path in enumerate((Path(folder, name) for name in sorted(names)), 1):
-            if path.is_file() and looks_like_dicom(path, shown_name(path, nth, len(names))):
+        paths = [path for path in (Path(folder, name) for name in sorted(names)) if path.is_file()]
+        others: list[tuple[str, str]] = []
+        alike: set[str] = set()
+        for nth, path in enumerate(paths, 1):
+            shown = shown_name(path, nth, len(paths))
+            if looks_like_dicom(path, shown):
+                alike.add(name_pattern(path.name))
                 yield path
+            else:
+                others.append((name_pattern(path.name), shown))
+        if lost is not None:
+            lost += [shown for pattern, shown in others if pattern in alike]
 
 
 def looks_like_dicom(path: Path, shown: str) -> bool:

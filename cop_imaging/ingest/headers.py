@@ -29,8 +29,15 @@ from cop_imaging.ingest.scan import meta_group, scan
 
 __all__ = ["WANTED", "Header", "read_header", "sop_class_name", "syntax_name", "unreadable"]
 
-IDENTIFYING = ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID")
-"""Tell images, series and studies apart; they never leave ingestion unless a user asks for them."""
+IDENTIFYING = (
+    "SOPInstanceUID",
+    "SeriesInstanceUID",
+    "StudyInstanceUID",
+    "FrameOfReferenceUID",
+    "PatientID",
+    "PatientName",
+)
+"""Tell images, series, studies and patients apart; they never leave ingestion, and only UIDs do if a user asks."""
 ORDERING = (
     "SOPClassUID",
     "InstanceNumber",

@@ -38,6 +38,19 @@ ELEMENT_BYTES = {
     **dict.fromkeys(("met_int", "met_uint", "met_float"), 4),
     **dict.fromkeys(("met_double", "met_long_long", "met_ulong_long"), 8),
 }
+META_SYNONYMS = (
+    {"TransformMatrix", "Rotation", "Orientation"},
+    {"ElementSpacing", "ElementSize"},
+    {"Offset", "Position", "Origin"},
+)
+"""Fields of MetaImage that mean the same (MetaIO, metaObject.cxx and metaImage.cxx)."""
+META_USUAL = {
+    "HeaderSize": ("0",),
+    "BinaryData": ("True",),
+    "CompressedData": ("False", "True"),
+    "ElementToIntensityFunctionSlope": ("1", "1.0"),
+    "ElementToIntensityFunctionOffset": ("0", "0.0"),
+}
 PATIENT_SPACES = {
     "left-posterior-superior",
     "lps",
@@ -122,14 +135,13 @@ def _check_nrrd(head: bytes, path: Path) -> None:
     if not head.startswith(b"NRRD") or end is None:
         raise damaged(path)
     text = _text(head[: end.start()], path)
-    fields = {
-        name.strip().lower(): value.strip().lower()
-        for name, value in re.findall(r"^(?!#)([^:\n]+):(?!=)(.*)$", text, re.MULTILINE)
-    }
+    fields = _once(re.findall(r"^(?!#)([^:\n]+):(?!=)(.*)$", text.lower(), re.MULTILINE), path)
     if fields.keys() & {"data file", "datafile"}:
         raise _elsewhere(path)
     if fields.get("space") not in PATIENT_SPACES or "space directions" not in fields:
         raise _unoriented(path, "space and space directions")
+    if set(re.findall(r'"([^"]*)"', fields.get("space units", ""))) - {"mm", "millimeter", "millimeters", ""}:
+        raise _not_millimetres(path)
 
 
 def _check_meta(head: bytes, path: Path) -> None:
@@ -141,13 +153,29 @@ def _check_meta(head: bytes, path: Path) -> None:
     if found[1] != b"LOCAL":
         raise _elsewhere(path)
     text = _text(head[: found.end()], path)
-    fields = dict(re.findall(r"^[ \t]*(\w+)[ \t]*=[ \t]*(.*?)[ \t]*\r?$", text, re.MULTILINE))
-    if not fields.keys() & {"TransformMatrix", "Rotation", "Orientation"}:
+    fields = _once(re.findall(r"^[ \t]*(\w+)[ \t]*=(.*)$", text, re.MULTILINE), path)
+    for names in META_SYNONYMS:
+        if len(fields.keys() & names) > 1:
+            raise damaged(path)
+    if not fields.keys() & META_SYNONYMS[0]:
         raise _unoriented(path, "TransformMatrix")
-    if not fields.keys() & {"ElementSpacing", "ElementSize"}:
+    if not fields.keys() & META_SYNONYMS[1]:
         raise _unoriented(path, "ElementSpacing")
-    if path.stat().st_size < found.end() + _promised({name.lower(): value.lower() for name, value in fields.items()}):
+    if fields.get("DistanceUnits", "mm").lower() not in {"mm", "?"}:
+        raise _not_millimetres(path)
+    # The library takes no notice of these, and reads other voxels than the file means.
+    for name, usual in META_USUAL.items():
+        if fields.get(name, usual[0]) not in usual:
+            raise damaged(path)
+    _check_length(fields, found.end(), path)
+
+
+def _once(found: list[tuple[str, str]], path: Path) -> dict[str, str]:
+    """Fields by name. Of two alike one parser takes the first and another the last."""
+    fields = {name.strip(): value.strip() for name, value in found}
+    if len(fields) < len(found):
         raise damaged(path)
+    return fields
 
 
 def _text(head: bytes, path: Path) -> str:
@@ -157,15 +185,32 @@ def _text(head: bytes, path: Path) -> str:
     return text
 
 
-def _promised(fields: dict[str, str]) -> int:
-    """Bytes of voxels that a MetaImage header in lower case announces; 0 when it does not say."""
+def _check_length(fields: dict[str, str], start: int, path: Path) -> None:
+    """Refuse a MetaImage with fewer voxels than it announces: the library fills them with zeros, which are water."""
     try:
-        if fields.get("compresseddata") == "true":
-            return int(fields.get("compresseddatasize", "0"))
-        voxels = math.prod(int(n) for n in fields["dimsize"].split())
-        return voxels * ELEMENT_BYTES.get(fields["elementtype"], 0)
-    except (KeyError, ValueError):
-        return 0
+        voxels = math.prod(int(n) for n in fields["DimSize"].split())
+        wanted = voxels * ELEMENT_BYTES[fields["ElementType"].lower()]
+        wanted *= int(fields.get("ElementNumberOfChannels", "1"))
+        packed = int(fields.get("CompressedDataSize", "0"))
+    except (KeyError, ValueError) as error:
+        raise damaged(path) from error
+    if fields.get("CompressedData", "False") == "False":
+        if path.stat().st_size < start + wanted:
+            raise damaged(path)
+        return
+    count, unpack = 0, zlib.decompressobj()
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            while count <= wanted and not unpack.eof and (block := file.read(min(BLOCK, packed))):
+                packed -= len(block)
+                while block and count <= wanted:
+                    count += len(unpack.decompress(block, BLOCK))
+                    block = unpack.unconsumed_tail
+    except (OSError, zlib.error) as error:
+        raise damaged(path) from error
+    if count != wanted or not unpack.eof:
+        raise damaged(path)
 
 
 def _check_nifti(head: bytes, path: Path) -> None:
@@ -231,6 +276,12 @@ def _unoriented(path: Path, fields: str) -> SeriesError:
         f"{path} does not say how it lies in the patient ({fields} needed): left and right cannot be told; convert it "
         "from DICOM again",
         code="geometry.missing",
+    )
+
+
+def _not_millimetres(path: Path) -> SeriesError:
+    return SeriesError(
+        f"the lengths of {path} are not in millimetres; convert it from DICOM again", code="geometry.inconsistent"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-__all__ = ["shown_name"]
+__all__ = ["name_pattern", "shown_name"]
 
 NEUTRAL = re.compile(
     r"(?:im|img|image|i|ct|slice|sl|s|se|ser|series|mr|pt|file|dcm|dicom|z|instance|frame|made)?"
@@ -24,3 +24,8 @@ def shown_name(path: Path, nth: int, total: int) -> str:
     if NEUTRAL.fullmatch(name) and sum(c.isdigit() for c in name) <= MOST_NUMBERS and name.count(".") < 3:
         return name
     return f"file {nth} of {total}"
+
+
+def name_pattern(name: str) -> str:
+    """A file's name without its numbers, and without what says that it was packed: alike for slices of a series."""
+    return re.sub(r"[0-9]+", "0", name.lower().removesuffix(".gz"))

@@ -56,6 +56,8 @@ class SliceRecord:
     sop_uid: str
     series_uid: str
     study_uid: str
+    person: str
+    """Stands for the patient's identifier and name; empty when the header gives neither."""
     frame_of_reference: str
     instance: int | None
     modality: str
@@ -130,6 +132,7 @@ def record_of(header: Header) -> SliceRecord:
         sop_uid=header.text("SOPInstanceUID") or "",
         series_uid=header.text("SeriesInstanceUID") or "",
         study_uid=header.text("StudyInstanceUID") or "",
+        person=_person(header),
         frame_of_reference=header.text("FrameOfReferenceUID") or "",
         instance=_whole(header.text("InstanceNumber")),
         modality=header.text("Modality") or "",
@@ -142,6 +145,11 @@ def record_of(header: Header) -> SliceRecord:
         phase=header.text("TemporalPositionIdentifier"),
         heart_phase=header.text("NominalPercentageOfCardiacPhase"),
     )
+
+
+def _person(header: Header) -> str:
+    named = "\0".join((header.text(name) or "").strip() for name in ("PatientID", "PatientName"))
+    return hashlib.sha256(named.encode()).hexdigest() if named.strip("\0") else ""
 
 
 def _plane(header: Header) -> Plane | None:

@@ -27,7 +27,7 @@ class Found:
     image: Path | None = None
     """A NIfTI, NRRD or MetaImage volume instead."""
     damaged: tuple[str, ...] = ()
-    """Members of an archive that cannot be read, as a message names them."""
+    """Files and members of an archive that are lost slices by their names or place, as a message names them."""
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def opened(source: Path | SeriesFiles, config: ArchiveConfig) -> Iterator[Found]
     elif is_archive(source):
         with unpacked(source, config) as inside:
             found = _folder(inside.folder, str(source))
-            yield Found(found.where, found.files, found.image, inside.damaged)
+            yield Found(found.where, found.files, found.image, (*inside.damaged, *found.damaged))
     else:
         raise SeriesError(
             f"{source} is no DICOM file, archive or image volume (NIfTI, NRRD, MHA)", code="source.no_dicom"
@@ -66,9 +66,10 @@ def opened(source: Path | SeriesFiles, config: ArchiveConfig) -> Iterator[Found]
 
 def _folder(folder: Path, where: str) -> Found:
     """The DICOM files of a folder, or its one image volume when it has none."""
-    files = tuple(dicom_files(folder))
+    lost: list[str] = []
+    files = tuple(dicom_files(folder, lost))
     if files:
-        return Found(where, files)
+        return Found(where, files, damaged=tuple(lost))
     images = sorted(path for path in folder.rglob("*") if path.is_file() and is_image(path))
     if len(images) > 1:
         raise SeriesError(

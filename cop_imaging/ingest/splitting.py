@@ -61,6 +61,30 @@ def stacks_of(
     errors : tuple of SeriesError
         Of the sets of slices that are no stack, the largest first. One of the two is not empty.
     """
+    found = [_stacks_of_one(slices, config, same_image) for slices in _by_patient(records) or [[]]]
+    stacks = [stack for some, _ in found for stack in some]
+    errors = [error for _, some in found for error in some]
+    return tuple(sorted(stacks, key=lambda s: -len(s.slices))), tuple(errors)
+
+
+def _by_patient(records: Sequence[SliceRecord]) -> list[list[SliceRecord]]:
+    """Slices of one patient and study, the most first: careless tools give the series of several one UID."""
+    people = {r.person for r in records if r.person}
+    studies = {r.study_uid for r in records if r.study_uid}
+    # What some slices do not say they share with the others, and a study for each slice tells nothing apart.
+    person = next(iter(people)) if len(people) == 1 else ""
+    study = next(iter(studies)) if len(studies) == 1 else ""
+    told_apart = len(studies) < max(3, len(records))
+    groups: dict[tuple[str, str], list[SliceRecord]] = {}
+    for record in records:
+        key = (record.person or person, (record.study_uid or study) if told_apart else "")
+        groups.setdefault(key, []).append(record)
+    return sorted(groups.values(), key=lambda group: (-len(group), min(r.rank for r in group)))
+
+
+def _stacks_of_one(
+    records: Sequence[SliceRecord], config: GeometryConfig, same_image: SameImage
+) -> tuple[tuple[Stack, ...], tuple[SeriesError, ...]]:
     try:
         sorted_ = same_plane(records, config)
     except SeriesError as error:

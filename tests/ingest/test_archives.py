@@ -246,3 +246,20 @@ def test_a_series_without_its_damaged_member_is_refused_for_the_gap(write, tmp_p
     with pytest.raises(SeriesError) as caught:
         read_volume(path)
     assert caught.value.code == "slices.missing"
+
+
+def test_a_sparse_member_that_stands_for_gigabytes_is_not_unpacked(tmp_path):
+    # GNU sparse header: 512 bytes of data at 0, an empty piece at 3 GiB, and that as the whole length.
+    header = bytearray(512)
+    fields = {0: b"IM01.dcm", 100: b"0000644\0", 108: b"0000000\0", 116: b"0000000\0", 124: b"%011o\0" % 512}
+    fields |= {136: b"%011o\0" % 0, 148: b" " * 8, 156: b"S", 257: b"ustar  \0"}
+    fields |= {386: b"%011o\0" % 0, 398: b"%011o\0" % 512, 410: b"%011o\0" % (3 << 30), 422: b"%011o\0" % 0}
+    fields |= {483: b"%011o\0" % (3 << 30)}
+    for at, value in fields.items():
+        header[at : at + len(value)] = value
+    header[148:156] = b"%06o\0 " % sum(header)
+    path = tmp_path / "a.tar"
+    path.write_bytes(bytes(header) + b"\0" * 128 + b"DICM" + b"\0" * 380 + b"\0" * 1024)
+    with pytest.raises(SeriesError) as caught:
+        contents(path)
+    assert caught.value.code == "source.damaged"

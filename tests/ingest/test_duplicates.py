@@ -21,6 +21,7 @@ def one(n, z_mm, image, x_mm=0.0, uid=None, frame=None):
         sop_uid=f"1.{n}" if uid is None else uid,
         series_uid="2",
         study_uid="3",
+        person="",
         frame_of_reference="4",
         instance=n,
         modality="CT",

@@ -1,7 +1,9 @@
 """NIfTI, NRRD and MetaImage: onto the points of the patient, or refused with what is missing."""
 
 import itertools
+import re
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -190,6 +192,41 @@ def test_voxels_in_another_file_are_not_looked_for(ending, old, new, tmp_path, b
 def test_a_header_that_two_parsers_would_read_differently_is_refused(line, tmp_path, body):
     path = edited(written(image_of(body), tmp_path / "x.mha"), b"ElementDataFile = LOCAL", line)
     assert refusal(path) == "source.damaged"
+
+
+@pytest.mark.parametrize(
+    ("ending", "old", "new", "code"),
+    [
+        (".mha", b"TransformMatrix", b"TransformMatrix = -1 0 0 0 1 0 0 0 1\nTransformMatrix", "source.damaged"),
+        (".mha", b"TransformMatrix", b"Rotation = -1 0 0 0 1 0 0 0 1\nTransformMatrix", "source.damaged"),
+        (".mha", b"NDims", b"HeaderSize = 100\nNDims", "source.damaged"),
+        (".mha", b"BinaryData = True", b"BinaryData = False", "source.damaged"),
+        (".mha", b"NDims", b"ElementToIntensityFunctionSlope = 2\nNDims", "source.damaged"),
+        (".mha", b"NDims", b"DistanceUnits = cm\nNDims", "geometry.inconsistent"),
+        (".nrrd", b"encoding:", b'space units: "cm" "cm" "cm"\nencoding:', "geometry.inconsistent"),
+    ],
+)
+def test_fields_that_the_library_passes_over_are_never_passed_over(ending, old, new, code, tmp_path, body, capfd):
+    assert refusal(edited(written(image_of(body), tmp_path / f"x{ending}"), old, new)) == code
+    assert "".join(capfd.readouterr()) == ""
+
+
+@pytest.mark.parametrize("short", [lambda raw: zlib.compress(raw)[:-100], lambda raw: zlib.compress(raw[:-2000])])
+def test_a_packed_metaimage_with_too_few_voxels_is_refused_quietly(short, tmp_path, body, capfd):
+    path = written(image_of(body), tmp_path / "x.mha")
+    head, start = path.read_bytes().split(b"ElementDataFile = LOCAL\n")
+    raw = zlib.decompress(start) if b"CompressedData = True" in head else start
+    head = re.sub(rb"CompressedData(Size)? = .*\n", b"", head)
+
+    def packed(data):
+        size = b"CompressedData = True\nCompressedDataSize = %d\n" % len(data)
+        path.write_bytes(head + size + b"ElementDataFile = LOCAL\n" + data)
+
+    packed(zlib.compress(raw))
+    read_image(path, GeometryConfig(), DensityConfig())
+    packed(short(raw))
+    assert refusal(path) == "source.damaged"
+    assert "".join(capfd.readouterr()) == ""
 
 
 def test_a_text_header_without_an_end_is_refused(tmp_path, body):

@@ -1,4 +1,7 @@
+import gzip
 import itertools
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -252,3 +255,34 @@ def test_an_irregular_header_is_remarked_on_without_its_text(write, capfd):
     assert set(codes(volume)) <= {"header.irregular"}
     assert "Jane" not in f"{volume.issues!r}"
     assert "Jane" not in "".join(capfd.readouterr())
+
+
+def packed_alone(path):
+    path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+
+
+LOST = {
+    "empty": lambda path: path.write_bytes(b""),
+    "overwritten": lambda path: path.write_bytes(b"\0" * 5000),
+    "cut off": lambda path: path.write_bytes(path.read_bytes()[:100]),
+    "packed": lambda path: (
+        path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes())),
+        path.unlink(),
+    ),
+}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("what", LOST)
+def test_slices_that_are_no_dicom_any_more_are_never_lost_silently(what, packed, write, tmp_path):
+    folder = write()
+    (folder / "report.txt").write_text("beside")
+    for path in sorted(folder.iterdir())[-7:-1]:
+        LOST[what](path)
+    source = shutil.make_archive(str(tmp_path / "a"), "zip", folder) if packed else folder
+    volume = read_volume(Path(source))
+    assert volume.hu.shape[0] == 34
+    (issue,) = (i for i in volume.issues if i.code == "slices.unreadable")
+    assert issue.measured == 6.0
+    assert "likelihood" in issue.affects

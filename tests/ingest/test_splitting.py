@@ -26,6 +26,7 @@ def one(n, position, axes=SUPINE, shape=(64, 60), spacing=(5.0, 6.0), **fields):
         "sop_uid": f"1.{n}",
         "series_uid": "2",
         "study_uid": "3",
+        "person": "",
         "frame_of_reference": "4",
         "instance": n,
         "modality": "CT",
@@ -329,3 +330,23 @@ def test_thousands_of_tiny_acquisitions_do_not_hang():
     began = time.perf_counter()
     assert verdict(records) == ([], ["slices.uneven_spacing"])
     assert time.perf_counter() - began < 5.0
+
+
+@pytest.mark.parametrize("field", ["person", "study_uid"])
+def test_two_patients_or_studies_under_one_series_uid_are_never_one_stack(field):
+    # Interleaved they form a regular union, one above the other a longer one.
+    odd_and_even = [replace(r, **{field: "ab"[n % 2]}) for n, r in enumerate(scan())]
+    assert [count for count, *_ in verdict(odd_and_even)[0]] == [50, 50]
+    one_above_the_other = [replace(r, **{field: "ab"[n // 120]}) for n, r in enumerate(scan(200))]
+    assert [count for count, *_ in verdict(one_above_the_other)[0]] == [120, 80]
+
+
+@pytest.mark.parametrize("field", ["person", "study_uid"])
+def test_slices_that_do_not_name_their_patient_belong_to_the_only_one(field):
+    records = [replace(r, **{field: "a" if n % 3 else ""}) for n, r in enumerate(scan())]
+    assert verdict(records) == ([(100,)], [])
+
+
+def test_a_study_for_each_slice_tells_nothing_apart():
+    records = [replace(r, study_uid=f"3.{n}") for n, r in enumerate(scan())]
+    assert verdict(records) == ([(100,)], [])

@@ -24,6 +24,7 @@ def one(n, position, axes=SUPINE, shape=(64, 60), spacing=(5.0, 6.0), **fields):
         "sop_uid": f"1.{n}",
         "series_uid": "2",
         "study_uid": "3",
+        "person": "",
         "frame_of_reference": "4",
         "instance": n,
         "modality": "CT",
