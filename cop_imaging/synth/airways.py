@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cop_imaging.core.arrays import Float64Array, UInt8Array
+from cop_imaging.core.arrays import BoolArray, Float64Array, UInt8Array
+from cop_imaging.synth.cage import midline
 from cop_imaging.synth.shapes import Slab, Tubes
 
 __all__ = ["LOBES", "Trees", "grow_trees", "lobe_of", "lobes"]
@@ -24,7 +25,11 @@ RADIUS_EXPONENT = 0.36
 """Radius over the share of a lobe that a branch feeds, fitted to Weibel's generations 2 to 9."""
 SMALLEST_LUMEN_MM = 0.95
 """Radius below which a bronchus is not drawn: its wall is no longer seen on CT."""
-SMALLEST_VESSEL_MM = 0.55
+SMALLEST_VESSEL_MM = 0.45
+ARTERY_RATIO = 1.0
+"""Artery over the outer width of the bronchus beside it."""
+PIECE_MM = 5.0
+"""Length of the straight pieces of a curved branch."""
 
 RUL, RML, RLL, LUL, LLL = 1, 2, 3, 4, 5
 LOBES: dict[int, tuple[Point, float, Point, Point]] = {
@@ -47,7 +52,8 @@ class Trees:
     """Lumen of the lobar bronchi and beyond."""
     walls: Tubes
     """The outer surface of every drawn airway."""
-    vessels: Tubes
+    arteries: Tubes
+    veins: Tubes
 
 
 def lobe_of(points: Float64Array) -> UInt8Array:
@@ -63,7 +69,7 @@ def lobes(s: Slab) -> UInt8Array:
 def _lobe(x: Any, y: Any, z: Any) -> UInt8Array:
     behind, low = major_fissure(y, z) > 0.0, minor_fissure(x, y, z) < 0.0
     right = np.where(behind, np.uint8(RLL), np.where(low, np.uint8(RML), np.uint8(RUL)))
-    out: UInt8Array = np.where(x < 0.0, right, np.where(behind, np.uint8(LLL), np.uint8(LUL)))
+    out: UInt8Array = np.where(x < midline(y, z), right, np.where(behind, np.uint8(LLL), np.uint8(LUL)))
     return out
 
 
@@ -77,68 +83,106 @@ def minor_fissure(x: Any, y: Any, z: Any) -> Any:
     return z + (42.0 - 0.08 * (y + 20.0) + 0.0016 * (x + 60.0) ** 2)
 
 
-def grow(points: Float64Array, start: Point) -> tuple[Float64Array, Float64Array, NDArray[np.int64], NDArray[np.int64]]:
-    """One tree from ``start`` to every point.
+@dataclass(frozen=True, slots=True, eq=False)
+class Tree:
+    """Branches from one root; parents come before their daughters.
 
-    Returns
-    -------
-    start, end (n, 3), parent (n,) as row or -1, fed (n,) the number of points that a branch feeds; parents come first.
+    Parameters
+    ----------
+    begin, end : float64 (n, 3)
+    parent : int64 (n,)
+        Row of the parent, or -1.
+    fed : int64 (n,)
+        Number of points that a branch feeds.
+    bend : float64 (n, 3)
+        From the middle of a branch to the point that pulls it into a curve.
     """
-    begins, ends, parents, fed = [], [], [], []
-    todo = [(points, np.array(start), -1)]
-    while todo:
-        own, origin, parent = todo.pop()
-        centre = own.mean(axis=0)
-        way = centre - origin
-        end = own[0] if len(own) == 1 else origin + 0.42 * way
-        begins.append(origin)
-        ends.append(end)
-        parents.append(parent)
-        fed.append(len(own))
-        if len(own) == 1:
-            continue
-        # The plane holds the branch and cuts the points across their longest axis beside it.
-        axis = way / max(float(np.linalg.norm(way)), 1e-6)
-        spread = own - centre
-        spread = spread - np.outer(spread @ axis, axis)
-        along = spread @ np.linalg.eigh(np.einsum("ni,nj->ij", spread, spread))[1][:, 2]
-        first = along < np.median(along) if len(own) < 4 else along < 0.0
-        if first.all() or not first.any():
-            first = np.arange(len(own)) < len(own) // 2
-        row = len(fed) - 1
-        todo += [(own[first], end, row), (own[~first], end, row)]
-    return np.array(begins), np.array(ends), np.array(parents), np.array(fed)
+
+    begin: Float64Array
+    end: Float64Array
+    parent: NDArray[np.int64]
+    fed: NDArray[np.int64]
+    bend: Float64Array
 
 
-def beside(
-    tree: tuple[Float64Array, Float64Array, NDArray[np.int64], NDArray[np.int64]], gap_mm: Float64Array, root: Point
-) -> tuple[Float64Array, Float64Array]:
-    """Start and end of the branches of a second tree that runs ``gap_mm`` beside the first, from another root."""
-    begin, end, parent, fed = tree
+def grow(points: Float64Array, start: Point, rng: np.random.Generator) -> Tree:
+    """One tree from ``start`` to every point, all branches of a generation at once."""
+    order, sizes = np.arange(len(points)), np.array([len(points)])
+    origin, parent = np.array([start], dtype=np.float64), np.array([-1])
+    rows: list[tuple[Float64Array, Float64Array, NDArray[np.int64], NDArray[np.int64]]] = []
+    count = 0
+    while len(sizes):
+        own, starts = points[order], np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        way = np.add.reduceat(own, starts) / sizes[:, None] - origin
+        end = origin + np.where(sizes == 1, 1.0, rng.uniform(0.36, 0.46, len(sizes)))[:, None] * way
+        rows.append((origin, end, parent, sizes))
+        splits, group = sizes > 1, np.repeat(np.arange(len(sizes)), sizes)
+        # The plane holds the branch and cuts the points across their longest axis beside it, seldom into halves.
+        axis = way / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-6)
+        spread = own - (origin + way)[group]
+        spread = spread - (spread * axis[group]).sum(axis=1, keepdims=True) * axis[group]
+        square = np.add.reduceat((spread[:, :, None] * spread[:, None, :]).reshape(-1, 9), starts).reshape(-1, 3, 3)
+        along = (spread * np.linalg.eigh(square)[1][group, :, 2]).sum(axis=1)
+        sorted_rows = np.lexsort((along, group))
+        share = np.clip(np.rint(sizes * rng.uniform(0.34, 0.66, len(sizes))), 1, np.maximum(sizes - 1, 1)).astype(int)
+        order = order[sorted_rows][splits[group]]
+        rows_here = count + np.arange(len(sizes))
+        count += len(sizes)
+        origin, parent = (np.repeat(a[splits], 2, axis=0) for a in (end, rows_here))
+        sizes = np.stack([share, sizes - share], axis=1)[splits].ravel()
+    begin, end, above, fed = (np.concatenate(c) for c in zip(*rows, strict=True))
+    return Tree(begin, end, above, fed, bends(begin, end, above, rng))
+
+
+def bends(begin: Float64Array, end: Float64Array, parent: NDArray[np.int64], rng: np.random.Generator) -> Float64Array:
+    """How a branch leaves its parent's course gradually, and wavers a little, as it does in a real lung."""
     way = end - begin
+    length = np.linalg.norm(way, axis=1, keepdims=True)
+    course = way / np.maximum(length, 1e-6)
+    before = np.where(parent[:, None] >= 0, course[parent], course)
+    bend = 0.16 * length * (before - course) + 0.07 * length * rng.standard_normal(way.shape)
+    out: Float64Array = bend - (bend * course).sum(axis=1, keepdims=True) * course
+    return out
+
+
+def beside(tree: Tree, gap_mm: Float64Array, root: Point) -> Tree:
+    """The branches of a second tree that runs ``gap_mm`` beside the first, from another root."""
+    way = tree.end - tree.begin
     way = way / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-6)
-    lean = np.array([0.35, -0.8, 0.5]) * np.where(begin[:, :1] < 0.0, [[-1.0, 1.0, 1.0]], 1.0)
+    lean = np.array([0.35, -0.8, 0.5]) * np.where(tree.begin[:, :1] < 0.0, [[-1.0, 1.0, 1.0]], 1.0)
     lean = lean - (lean * way).sum(axis=1, keepdims=True) * way
     lean = lean / np.maximum(np.linalg.norm(lean, axis=1, keepdims=True), 1e-6)
     # A lone last branch meets its point: there is no bronchus beside it any more.
-    second_end = end + lean * (gap_mm * (fed > 1))[:, None]
-    second_begin = np.where(parent[:, None] >= 0, second_end[parent], np.array(root))
-    return second_begin, second_end
+    end = tree.end + lean * (gap_mm * (tree.fed > 1))[:, None]
+    begin = np.where(tree.parent[:, None] >= 0, end[tree.parent], np.array(root))
+    return Tree(begin, end, tree.parent, tree.fed, tree.bend)
 
 
-def tapered(
-    begin: Float64Array, end: Float64Array, parent: NDArray[np.int64], radius: Float64Array, root_mm: float
-) -> Tubes:
-    """Tubes that narrow from the mean of parent and own radius to their own."""
-    above = np.where(parent >= 0, radius[parent], root_mm)
-    return Tubes(begin, end, np.minimum(0.5 * (above + radius), 1.3 * radius), radius)
+def curved(tree: Tree, radius_mm: Float64Array, root_mm: float, keep: BoolArray | None = None) -> Tubes:
+    """Tubes along the bent branches, in pieces, that narrow from the mean of parent and own radius to their own."""
+    above = np.where(tree.parent >= 0, radius_mm[tree.parent], root_mm)
+    start_mm = np.minimum(0.5 * (above + radius_mm), 1.3 * radius_mm)
+    chosen = np.ones(len(radius_mm), dtype=bool) if keep is None else keep
+    length = np.linalg.norm(tree.end - tree.begin, axis=1)
+    pieces = np.clip(np.ceil(length / PIECE_MM), 1, 6).astype(int)
+    parts = []
+    for n in np.unique(pieces[chosen]):
+        rows = np.flatnonzero(chosen & (pieces == n))
+        t = np.linspace(0.0, 1.0, n + 1)[:, None, None]
+        a, b = tree.begin[rows], tree.end[rows]
+        pull = 0.5 * (a + b) + tree.bend[rows]
+        nodes = (1.0 - t) ** 2 * a + 2.0 * t * (1.0 - t) * pull + t**2 * b
+        radii = start_mm[rows] + t[:, :, 0] * (radius_mm[rows] - start_mm[rows])
+        parts.append(Tubes(nodes[:-1].reshape(-1, 3), nodes[1:].reshape(-1, 3), radii[:-1].ravel(), radii[1:].ravel()))
+    return Tubes.joined(parts)
 
 
-def central_airways() -> Tubes:
+def central_airways(trachea_mm: float) -> Tubes:
     """Trachea, main bronchi and intermediate bronchus; the first two reach the hila."""
+    r = 0.5 * trachea_mm
     return Tubes.joined(
         [
-            Tubes.path((0, 2, 135, 9), (0, 8, 90, 9), (0, 18, 4, 9)),
+            Tubes.path((0, 2, 135, r), (0, 8, 90, r), (0, 18, 4, r)),
             Tubes.path((0, 18, 2, 7.5), (-27, 21, -18, 6.6), (-36, 25, -44, 5.4)),
             Tubes.path((0, 18, 2, 7), (26, 23, -15, 5.9), (44, 26, -27, 5.6)),
         ]
@@ -158,49 +202,56 @@ def hilar_airways() -> Tubes:
     )
 
 
-def hilar_vessels() -> Tubes:
-    """Arteries and veins between mediastinum and lobes."""
+def hilar_arteries() -> Tubes:
+    """Arteries between mediastinum and lobes."""
     sources = {RUL: (-32, 8, -22), RML: (-38, 12, -28), RLL: (-38, 12, -28), LUL: (44, 16, -8), LLL: (46, 24, -16)}
-    arteries = [Tubes.path((*sources[lobe], 7.0), (*place[2], 5.6)) for lobe, place in LOBES.items()]
-    veins = [Tubes.path(((-18 if lobe < LUL else 24), 8, -48, 7.0), (*place[3], 5.2)) for lobe, place in LOBES.items()]
-    return Tubes.joined(arteries + veins)
+    return Tubes.joined([Tubes.path((*sources[lobe], 6.8), (*place[2], 5.6)) for lobe, place in LOBES.items()])
+
+
+def hilar_veins() -> Tubes:
+    """Veins between lobes and left atrium."""
+    return Tubes.joined(
+        [Tubes.path((-18 if lobe < LUL else 24, 8, -48, 7.0), (*place[3], 5.2)) for lobe, place in LOBES.items()]
+    )
 
 
 def wall_mm(radius: Float64Array) -> Float64Array:
     """Thickness of a bronchus's wall for the radius of its lumen: 0.7 mm at 2 mm, 1.3 mm at a lobe."""
-    out: Float64Array = 0.5 + 0.18 * radius
+    out: Float64Array = 0.45 + 0.18 * radius
     return out
 
 
-def grow_trees(leaves: Float64Array, vein_leaves: Float64Array) -> Trees:
+def radii(tree: Tree, root_mm: float, rng: np.random.Generator) -> Float64Array:
+    """Radius of every branch by the share that it feeds, 6 % around the rule, never above its parent's."""
+    radius = root_mm * (tree.fed / tree.fed[0]) ** RADIUS_EXPONENT
+    out: Float64Array = radius * np.exp(0.06 * rng.standard_normal(len(radius)))
+    return np.minimum(out, np.where(tree.parent >= 0, out[tree.parent], root_mm))
+
+
+def grow_trees(
+    leaves: Float64Array, vein_leaves: Float64Array, rng: np.random.Generator, *, trachea_mm: float
+) -> Trees:
     """Bronchi with their arteries towards ``leaves``, veins towards ``vein_leaves``, both (n, 3) as (x, y, z)."""
-    bronchi, vessels = [hilar_airways()], [hilar_vessels()]
+    bronchi, arteries, veins = [hilar_airways()], [hilar_arteries()], [hilar_veins()]
     lobe, vein_lobe = lobe_of(leaves), lobe_of(vein_leaves)
     for name, (root, radius_mm, artery_root, vein_root) in LOBES.items():
         own = leaves[lobe == name]
         if len(own) > 1:
-            tree = begin, end, parent, fed = grow(own, root)
-            radius = radius_mm * (fed / len(own)) ** RADIUS_EXPONENT
-            bronchi.append(
-                tapered(begin, end, parent, radius, radius_mm).where((radius >= SMALLEST_LUMEN_MM) & (fed > 1))
-            )
-            artery = np.maximum(1.2 * radius, SMALLEST_VESSEL_MM)
-            gap = np.where(radius >= SMALLEST_LUMEN_MM, radius + wall_mm(radius) + artery, artery)
-            vessels.append(tapered(*beside(tree, gap, artery_root), parent, artery, 5.6))
+            tree = grow(own, root, rng)
+            radius = radii(tree, radius_mm, rng)
+            bronchi.append(curved(tree, radius, radius_mm, (radius >= SMALLEST_LUMEN_MM) & (tree.fed > 1)))
+            # As wide as the bronchus with its wall.
+            outer = radius + wall_mm(radius)
+            artery = np.maximum(ARTERY_RATIO * outer - 0.35, SMALLEST_VESSEL_MM)
+            artery = artery * np.exp(0.05 * rng.standard_normal(len(artery)))
+            gap = np.where(radius >= SMALLEST_LUMEN_MM, outer + artery, artery)
+            arteries.append(curved(beside(tree, gap, artery_root), artery, 5.6))
         own = vein_leaves[vein_lobe == name]
         if len(own) > 1:
-            begin, end, parent, fed = grow(own, vein_root)
-            vessels.append(
-                tapered(
-                    begin,
-                    end,
-                    parent,
-                    np.maximum(1.15 * radius_mm * (fed / len(own)) ** RADIUS_EXPONENT, SMALLEST_VESSEL_MM),
-                    5.2,
-                )
-            )
-    lumen, central = Tubes.joined(bronchi), central_airways()
+            tree = grow(own, vein_root, rng)
+            vein = np.maximum(1.4 * radii(tree, radius_mm, rng), SMALLEST_VESSEL_MM)
+            veins.append(curved(tree, vein, 5.4))
+    lumen, central = Tubes.joined(bronchi), central_airways(trachea_mm)
     both = Tubes.joined([central, lumen])
-    return Trees(
-        central, lumen, both.widened(wall_mm(both.start_radius_mm), wall_mm(both.end_radius_mm)), Tubes.joined(vessels)
-    )
+    walls = both.widened(wall_mm(both.start_radius_mm), wall_mm(both.end_radius_mm))
+    return Trees(central, lumen, walls, Tubes.joined(arteries), Tubes.joined(veins))

@@ -9,10 +9,12 @@ import numpy as np
 
 from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.synth.airways import Trees, grow_trees, lobes, major_fissure, minor_fissure
+from cop_imaging.synth.airways import Trees, grow_trees, lobes
+from cop_imaging.synth.cage import midline
 from cop_imaging.synth.chest import ChestSpec, thorax
 from cop_imaging.synth.lesions.blending import add_lesions, blend, lay_over
 from cop_imaging.synth.lesions.lesion import Lesion
+from cop_imaging.synth.parenchyma import air_holes, empty, lung_density
 from cop_imaging.synth.shapes import Field, Slab, cover, draw_tubes
 from cop_imaging.synth.tissue import surroundings
 
@@ -24,6 +26,8 @@ SLAB_VOXELS = 1_500_000
 FINEST_STEP_MM = 1.6
 """Slices farther apart are drawn as the mean of thinner ones."""
 WALL_HU, LUMEN_HU = 25.0, -1000.0
+NEAREST_MM = 3.0
+"""How near to the lung's surface the smallest vessels may end."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,18 +54,18 @@ class Drawn:
 def leaves(spec: ChestSpec, rng: np.random.Generator) -> Float64Array:
     """Points (n, 3) as (x, y, z) spread evenly through both lungs, where the smallest vessels end."""
     step = spec.leaf_spacing_mm
-    axes = [np.arange(a, b, step) for a, b in ((-140.0, 140.0), (-110.0, 115.0), (-205.0, 110.0))]
+    axes = [np.arange(a, b, step) for a, b in ((-150.0, 150.0), (-125.0, 130.0), (-215.0, 112.0))]
     x, y, z = (a.astype(np.float32) for a in axes)
     grid = np.stack(np.meshgrid(z, y, x, indexing="ij"), axis=-1)
     points = (grid + rng.uniform(-0.42 * step, 0.42 * step, grid.shape))[..., ::-1]
     lung = thorax(Slab(z[:, None, None], y[None, :, None], x[None, None, :], 1.0), spec).lung
-    out: Float64Array = points[lung < -4.0]
+    out: Float64Array = points[lung < -NEAREST_MM].astype(np.float64)
     return out
 
 
 def model_of(spec: ChestSpec, rng: np.random.Generator) -> ChestModel:
     """Draw branching and textures of a chest from the generator."""
-    trees = grow_trees(leaves(spec, rng), leaves(spec, rng))
+    trees = grow_trees(leaves(spec, rng), leaves(spec, rng), rng, trachea_mm=spec.trachea_mm)
     return ChestModel(
         spec,
         trees,
@@ -72,18 +76,8 @@ def model_of(spec: ChestSpec, rng: np.random.Generator) -> ChestModel:
 
 
 def parenchyma(s: Slab, model: ChestModel) -> Float32Array:
-    """Density of the lung between vessels: gravity, texture and fissures, float32 [z, y, x]."""
-    spec = model.spec
-    hu = spec.parenchyma_hu + np.float32(0.1 * spec.gravity_hu_per_cm) * (s.y - 5.0) - 0.06 * (s.z + 60.0)
-    hu = hu + 9.0 * model.fine.on(s) + 7.0 * model.coarse.on(s)
-    # A fissure is two layers of pleura 0.2 mm thick, a sheet that bends a little.
-    bend = 5.0 * model.coarse.on(s)
-    major, minor = major_fissure(s.y, s.z) + bend, minor_fissure(s.x, s.y, s.z) + bend
-    for sheet in (major, np.where((major < 0.0) & (s.x < 0.0), minor, 99.0)):
-        width = max(s.voxel_mm, 0.8)
-        hu += np.clip(1.0 - np.abs(sheet) / width, 0.0, 1.0).astype(np.float32) * np.float32(0.2 / width * 850.0)
-    out: Float32Array = hu.astype(np.float32)
-    return out
+    """Density of the lung between vessels without holes: gravity, texture and fissures, float32 [z, y, x]."""
+    return lung_density(s, model.spec, model.fine, model.coarse)
 
 
 def draw_slab(
@@ -96,25 +90,34 @@ def draw_slab(
     hu = surroundings(s, spec, t, model.planes)
     lung = parenchyma(s, model)
     part = cover(t.lung, s.voxel_mm)
+    holes = None
+    if spec.emphysema > 0.0 or spec.paraseptal > 0.0:
+        holes = air_holes(s, spec, t.depth, model.fine, model.coarse)
+        empty(lung, holes)
     blended = add_lesions(lung, patient, t.depth * np.float32(spec.size), lobes(s), lesions)
     blend(hu, part, lung)
-    vessels = draw_tubes(s, model.trees.vessels)
-    blend(hu, vessels, spec.blood_hu)
-    # A straight branch may cut through the heart: it is not drawn there.
-    clear = 1.0 - cover(t.organs + 3.0, s.voxel_mm) * np.clip((-40.0 - s.z) / 5.0, 0.0, 1.0)
-    walls = draw_tubes(s, model.trees.walls)
-    blend(hu, walls, WALL_HU)
+    # A straight branch may cut through the diaphragm or the heart: it is not drawn there.
+    above = cover(-t.diaphragm - 1.0, s.voxel_mm)
+    arteries, veins = draw_tubes(s, model.trees.arteries) * above, draw_tubes(s, model.trees.veins) * above
+    blend(hu, arteries, spec.right_blood_hu)
+    blend(hu, veins, spec.blood_hu)
+    vessels = np.maximum(arteries, veins, out=arteries)
+    above *= 1.0 - cover(t.organs + 3.0, s.voxel_mm) * np.clip((-40.0 - s.z) / 5.0, 0.0, 1.0)
     central = draw_tubes(s, model.trees.central)
-    lumen = np.maximum(draw_tubes(s, model.trees.lumen) * clear, central)
+    walls = draw_tubes(s, model.trees.walls) * np.maximum(above, central)
+    blend(hu, walls, WALL_HU)
+    lumen = np.maximum(draw_tubes(s, model.trees.lumen) * above, central)
     blend(hu, lumen, LUMEN_HU)
     # Lobar bronchi and hilar vessels start in the mediastinum's fat: only what lies in the lungs is truth.
     lungs = (part >= 0.5) & (draw_tubes(s, model.trees.central.widened(1.5, 1.5)) < 0.5)
     masks = {"vessels": (vessels >= 0.5) & (walls < 0.5), "airways": lumen >= 0.5, **blended.masks}
+    if holes is not None:
+        masks["emphysema"] = (holes >= 0.5) | masks.get("emphysema", False)
     lay_over(hu, part, blended, masks)
     lungs &= ~masks["effusion"]
     for name in masks.keys() - {"airways", "effusion"}:
         masks[name] &= lungs
-    sides = np.where(lungs, np.where(s.x < 0.0, 1, 2), 0).astype(np.uint8)
+    sides = np.where(lungs, np.where(s.x < midline(s.y, s.z), 1, 2), 0).astype(np.uint8)
     return hu, sides, masks
 
 

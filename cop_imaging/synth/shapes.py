@@ -12,10 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from cop_imaging.core.arrays import Float32Array, Float64Array
+from cop_imaging.core.arrays import BoolArray, Float32Array, Float64Array
 from cop_imaging.core.geometry import Box, Geometry
 
-__all__ = ["Distance", "Field", "Slab", "Tubes", "capsule", "cover", "draw_tubes", "ellipsoid", "smooth_union"]
+__all__ = [
+    "Distance",
+    "Field",
+    "Slab",
+    "Tubes",
+    "capsule",
+    "cover",
+    "doubled",
+    "draw_tubes",
+    "ellipsoid",
+    "smooth_union",
+]
 
 
 Distance = NDArray[np.floating[Any]]
@@ -81,6 +92,16 @@ class Slab:
             spans.append(slice(int(first), int(last)))
         return spans[0], spans[1], spans[2]
 
+    def halved(self) -> Slab:
+        """Every second voxel along y and x, and one beyond the end: smooth shapes are computed here."""
+        y, x = ((a[0] + (a[1] - a[0]) * np.arange(0, len(a) + 2, 2)).astype(np.float32) for a in self.plane)
+        return Slab(self.z, y[None, :, None], x[None, None, :], self.voxel_mm)
+
+    @property
+    def plane(self) -> tuple[Float32Array, Float32Array]:
+        """Coordinates along y and x."""
+        return self.y.ravel(), self.x.ravel()
+
     def crop(self, box: Box) -> Slab:
         """The voxels of an index box."""
         return Slab(self.z[box[0]], self.y[:, box[1]], self.x[:, :, box[2]], self.voxel_mm)
@@ -117,7 +138,7 @@ class Tubes:
 
     def where(self, keep: object) -> Tubes:
         """The chosen tubes."""
-        k = np.asarray(keep)
+        k: Any = keep if isinstance(keep, slice) else np.asarray(keep)
         return Tubes(self.start[k], self.end[k], self.start_radius_mm[k], self.end_radius_mm[k])
 
     def __len__(self) -> int:
@@ -128,6 +149,20 @@ def cover(distance: Distance, width_mm: float) -> Float32Array:
     """Part of a voxel of edge ``width_mm`` inside a surface at that distance, 0-1 (plane approximation)."""
     out: Float32Array = np.clip(np.float32(0.5) - distance * np.float32(1.0 / width_mm), 0.0, 1.0)
     return out
+
+
+def doubled(values: Float32Array, shape: tuple[int, int, int]) -> Float32Array:
+    """Values on ``slab.halved()`` carried linearly to the slab of that shape, [z, y, x]."""
+    for axis, n in ((1, shape[1]), (2, shape[2])):
+        whole = np.empty((*values.shape[:axis], n, *values.shape[axis + 1 :]), dtype=np.float32)
+        even, odd = ((slice(None),) * axis + (slice(k, None, 2),) for k in (0, 1))
+        here, there = (values.take(range(k, k + (n + 1 - k) // 2), axis) for k in (0, 1))
+        whole[even] = here
+        near = here[(slice(None),) * axis + (slice(there.shape[axis]),)]
+        np.add(near, there, out=whole[odd])
+        whole[odd] *= np.float32(0.5)
+        values = whole
+    return values
 
 
 def capsule(
@@ -173,23 +208,84 @@ def smooth_union(a: Distance, b: Distance, blend_mm: float) -> Float32Array:
 def draw_tubes(slab: Slab, tubes: Tubes, into: Float32Array | None = None) -> Float32Array:
     """Cover by the tubes, [z, y, x] float32; the part that a tube thinner than a voxel fills is kept in the mean."""
     out: Float32Array = np.zeros(slab.shape, dtype=np.float32) if into is None else into
-    h, soft = slab.voxel_mm, np.float32(slab.voxel_mm**2 / 12.0)
+    if not len(tubes):
+        return out
+    h = slab.voxel_mm
     wide = np.maximum(tubes.start_radius_mm, tubes.end_radius_mm)
     margin = (np.maximum(wide, 0.5 * h) + 0.5 * h)[:, None]
     low, high = np.minimum(tubes.start, tubes.end) - margin, np.maximum(tubes.start, tubes.end) + margin
-    inside = (high[:, 2] > slab.z[0, 0, 0]) & (low[:, 2] < slab.z[-1, 0, 0])
-    for i in np.flatnonzero(inside):
-        box = slab.box(low[i], high[i])
-        if box is None:
-            continue
-        distance, radius = capsule(
-            slab.crop(box), tubes.start[i], tubes.end[i], tubes.start_radius_mm[i], tubes.end_radius_mm[i]
-        )
-        # A disc of radius R with an edge soft over h has the area pi (R^2 + h^2 / 12).
-        drawn = np.sqrt(np.maximum(radius**2 - soft, np.float32(0.25 * h * h)))
-        fill = cover(distance - drawn, h) * np.minimum(radius**2 / (drawn**2 + soft), 1.0)
+    axes = (slab.z.ravel(), slab.y.ravel(), slab.x.ravel())
+    first = np.stack([np.searchsorted(axis, low[:, 2 - k]) for k, axis in enumerate(axes)], axis=1)
+    last = np.stack([np.searchsorted(axis, high[:, 2 - k]) for k, axis in enumerate(axes)], axis=1)
+    size = last - first
+    seen: BoolArray = np.min(size, axis=1) > 0
+    small: BoolArray = seen & (np.max(size, axis=1) <= SMALL_BOX[-1])
+    for i in np.flatnonzero(seen & ~small):
+        box = tuple(slice(a, b) for a, b in zip(first[i], last[i], strict=True))
+        fill = tube_fill(slab.crop(box), tubes.where(slice(i, i + 1)), h)[0]  # type: ignore[arg-type]
         np.maximum(out[box], fill, out=out[box])
+    # Thousands of twigs: those with boxes of one size are drawn together.
+    shape = np.array(SMALL_BOX)[np.searchsorted(SMALL_BOX, np.where(small[:, None], size, 1))]
+    kinds, kind = np.unique(shape, axis=0, return_inverse=True)
+    for k, counts in enumerate(kinds):
+        rows = np.flatnonzero(small & (kind.ravel() == k))
+        at_once = max(1, 400_000 // int(np.prod(counts)))
+        for part in (rows[n : n + at_once] for n in range(0, len(rows), at_once)):
+            draw_alike(out, axes, tubes.where(part), first[part], last[part], counts, h)
     return out
+
+
+SMALL_BOX = (2, 3, 4, 5, 6, 8, 10, 12, 15)
+"""Sides in voxels of the boxes in which small tubes are drawn together."""
+
+
+def draw_alike(
+    out: Float32Array,
+    axes: tuple[Float32Array, ...],
+    tubes: Tubes,
+    first: NDArray[np.int64],
+    last: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    h: float,
+) -> None:
+    """Draw tubes whose boxes have at most ``counts`` voxels along z, y, x, in place."""
+    places, coordinates, valid = [], [], np.ones((1, 1, 1, 1), dtype=bool)
+    for k, (axis, n) in enumerate(zip(axes, counts, strict=True)):
+        shape = [len(first), 1, 1, 1]
+        shape[k + 1] = int(n)
+        place = first[:, k, None] + np.arange(n)
+        valid = valid & (place < last[:, k, None]).reshape(shape)
+        place = np.minimum(place, len(axis) - 1).reshape(shape)
+        places.append(place)
+        coordinates.append(axis[place])
+    fill = tube_fill(Slab(coordinates[0], coordinates[1], coordinates[2], h), tubes, h) * valid
+    flat = (places[0] * out.shape[1] + places[1]) * out.shape[2] + places[2]
+    some = fill > 0.0
+    np.maximum.at(out.reshape(-1), flat[some], fill[some])
+
+
+def tube_fill(slab: Slab, tubes: Tubes, h: float) -> Float32Array:
+    """Cover by each of several tubes, [n, z, y, x]."""
+
+    def column(values: Any) -> Any:
+        return np.asarray(values, dtype=np.float32)[:, None, None, None]
+
+    step = tubes.end - tubes.start
+    length2 = np.maximum((step * step).sum(axis=1), 1e-6)
+    dx, dy, dz = (c - column(tubes.start[:, k]) for k, c in enumerate((slab.x, slab.y, slab.z)))
+    along = (dx * column(step[:, 0] / length2) + dy * column(step[:, 1] / length2)) + dz * column(step[:, 2] / length2)
+    t = np.clip(along, 0.0, 1.0)
+    square = (dx * dx + dy * dy) + dz * dz
+    square += column(length2) * t * (t - 2.0 * along)
+    distance = np.sqrt(np.maximum(square, 0.0))
+    # A disc of radius R with an edge soft over h has the area pi (R^2 + h^2 / 12).
+    soft = h * h / 12.0
+    ends = np.stack([tubes.start_radius_mm, tubes.end_radius_mm])
+    drawn = np.sqrt(np.maximum(ends**2 - soft, 0.25 * h * h))
+    weight = np.minimum(ends**2 / (drawn**2 + soft), 1.0)
+    radius = column(drawn[0]) + column(drawn[1] - drawn[0]) * t
+    fill: Float32Array = cover(distance - radius, h) * (column(weight[0]) + column(weight[1] - weight[0]) * t)
+    return fill
 
 
 @dataclass(frozen=True, slots=True, eq=False)
