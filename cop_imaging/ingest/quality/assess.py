@@ -8,6 +8,7 @@ from cop_imaging.core.volume import CTVolume
 from cop_imaging.ingest.quality.artefacts import arm_issues, arms_down, metal, metal_issues
 from cop_imaging.ingest.quality.coarse import coarse_view
 from cop_imaging.ingest.quality.config import QualityConfig
+from cop_imaging.ingest.quality.continuity import continuity_issues, implausible_slices
 from cop_imaging.ingest.quality.contrast import blood_density, contrast_issues
 from cop_imaging.ingest.quality.coverage import coverage, coverage_issues
 from cop_imaging.ingest.quality.densities import densities, density_issues, expiration_issues, lung_density
@@ -33,8 +34,8 @@ def assess(volume: CTVolume, config: QualityConfig) -> tuple[ScanQuality, tuple[
     ScanQuality
         None for what could not be measured.
     tuple of Issue
-        In the order of the checks. ``coverage.no_lungs`` and ``geometry.mirrored`` (when sure) are errors, and
-        without lungs nothing else is remarked on but densities and noise.
+        In the order of the checks. ``coverage.no_lungs``, ``geometry.mirrored`` (when sure) and
+        ``pixels.implausible`` are errors, and without lungs nothing else is remarked on but densities and noise.
     """
     view = coarse_view(volume, config)
     hu, noise = densities(view), measure_noise(volume, view, config)
@@ -63,6 +64,7 @@ def assess(volume: CTVolume, config: QualityConfig) -> tuple[ScanQuality, tuple[
         *arm_issues(arms),
         *metal_issues(metal_ml, away_mm, config, contrast=bool(seen)),
         *orientation_issues(orientation(view), config),
+        *continuity_issues(volume, implausible_slices(volume, config), config),
     )
     return _quality(known, kernel_class=noise.kernel_class, contrast=seen, arms_down=arms, **covered), issues
 
