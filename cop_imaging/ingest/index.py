@@ -7,15 +7,13 @@ other by the same rules as reading: the index is no second opinion.
 from __future__ import annotations
 
 import os
-import pickle
 import sqlite3
 import tempfile
-import zlib
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,21 +21,13 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cop_imaging.core.issue import Severity, Status, status_of
 from cop_imaging.errors import OutputError, SeriesError
-from cop_imaging.ingest.acquisition import acquisition_of
-from cop_imaging.ingest.choice import described, kind_of, no_slices, ranked
 from cop_imaging.ingest.config import IngestConfig
-from cop_imaging.ingest.files import PREAMBLE, starts_like_dicom
-from cop_imaging.ingest.frames import MULTI_FRAME, frame_headers
-from cop_imaging.ingest.headers import Header, read_header, sop_class_name
-from cop_imaging.ingest.naming import shown_name
-from cop_imaging.ingest.parsing import DAMAGE, quiet_parser
-from cop_imaging.ingest.records import DIRECTORY, SliceRecord, record_of, series_key
-from cop_imaging.ingest.splitting import stacks_of
-from cop_imaging.ingest.stacking import Stack
+from cop_imaging.ingest.packing import look
+from cop_imaging.ingest.records import series_key
+from cop_imaging.ingest.verdicts import COLUMNS, IndexedSeries, judge_study
 
-__all__ = ["COLUMNS", "IndexSummary", "write_index"]
+__all__ = ["IndexSummary", "write_index"]
 
 CHUNK = 256
 """Files that go to a process at once."""
@@ -47,46 +37,7 @@ ROW_GROUP = 5000
 NAMED = 5
 """Damaged or unreadable files that the summary names."""
 
-COLUMNS = pa.schema(
-    [
-        pa.field("study", pa.string(), metadata={"means": "key of the study; says nothing of the patient"}),
-        pa.field("series", pa.string(), metadata={"means": "key of the series, for --series"}),
-        pa.field("folder", pa.string(), metadata={"means": "deepest folder of all its files, below the root"}),
-        pa.field("files", pa.int64(), metadata={"means": "number of files"}),
-        pa.field("bytes", pa.int64(), metadata={"means": "size of all files", "unit": "byte"}),
-        pa.field("modality", pa.string()),
-        pa.field("kind", pa.string(), metadata={"means": "SOP class"}),
-        pa.field("verdict", pa.string(), metadata={"means": "usable, limited or refused, from headers alone"}),
-        pa.field("code", pa.string(), metadata={"means": "why it is refused"}),
-        pa.field("reason", pa.string(), metadata={"means": "the same in words"}),
-        pa.field("issues", pa.list_(pa.string()), metadata={"means": "codes of remarks"}),
-        pa.field("rank", pa.int64(), metadata={"means": "place among the usable series of its study, from 1"}),
-        pa.field("better", pa.string(), metadata={"means": "why it comes before the next one"}),
-        pa.field("stacks", pa.int64(), metadata={"means": "regular stacks (phases, blocks) in the series"}),
-        pa.field("slices", pa.int64(), metadata={"means": "slices of the stack that is read"}),
-        pa.field("rows", pa.int64()),
-        pa.field("columns", pa.int64()),
-        pa.field("row_spacing_mm", pa.float64()),
-        pa.field("column_spacing_mm", pa.float64()),
-        pa.field("step_mm", pa.float64(), metadata={"means": "distance between slices"}),
-        pa.field("thickness_mm", pa.float64()),
-        pa.field("extent_mm", pa.float64(), metadata={"means": "from the first to the last slice, faces included"}),
-        pa.field("kernel", pa.string()),
-        pa.field("kernel_class", pa.string()),
-        pa.field("kvp", pa.float64()),
-        pa.field("manufacturer", pa.string()),
-        pa.field("scanner", pa.string()),
-        pa.field("body_part", pa.string()),
-        pa.field("patient_position", pa.string()),
-        pa.field("transfer_syntax", pa.string()),
-        pa.field("series_uid", pa.string(), metadata={"means": "only on request: identifies a study"}),
-        pa.field("study_uid", pa.string(), metadata={"means": "only on request: identifies a study"}),
-    ]
-)
-
 T = TypeVar("T")
-Stored = tuple[dict[int, bytes], str, int | None, int | None, int | None]
-"""A header without its path: elements, transfer syntax, place and length of the pixels, frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +54,6 @@ class IndexSummary:
     unreadable: int
     examples: tuple[str, ...]
     """What messages call the first damaged or unreadable files."""
-
-
-@dataclass(slots=True)
-class Looked:
-    """What a process found in one chunk of files."""
-
-    files: int = 0
-    dicom: int = 0
-    damaged: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
-    parts: list[tuple[str, str, str, int, int, bytes]] = field(default_factory=list)
-    """Study UID, series UID, common folder, files, bytes, packed headers."""
 
 
 def write_index(
@@ -223,7 +162,7 @@ def _collect(
     database.execute("CREATE TABLE part (study, series, study_uid, series_uid, folder, files, bytes, headers BLOB)")
     files = dicom = damaged = unreadable = 0
     examples: list[str] = []
-    for looked in _mapped(_look, _chunks(_walk(str(root)), CHUNK), pool, workers):
+    for looked in _mapped(look, _chunks(_walk(str(root)), CHUNK), pool, workers):
         files += looked.files
         dicom += looked.dicom
         damaged += len(looked.damaged)
@@ -246,71 +185,18 @@ def _below(folder: str, root: Path) -> str:
     return os.fsencode(os.path.relpath(folder, root)).decode("utf-8", "replace")
 
 
-def _look(chunk: Sequence[tuple[str, int, int]]) -> Looked:
-    """Read the headers of a chunk of files; runs in a process of its own."""
-    looked = Looked(files=len(chunk))
-    groups: dict[tuple[str, str], list[tuple[str, int, list[Stored]]]] = {}
-    # Slices of a series share most values: one object for equal bytes makes the pickle small.
-    shared: dict[bytes, bytes] = {}
-    with quiet_parser():
-        for path, nth, total in chunk:
-            shown = shown_name(Path(path), nth, total)
-            try:
-                with open(path, "rb") as file:
-                    if not starts_like_dicom(file.read(PREAMBLE + 8)):
-                        continue
-                    size = os.fstat(file.fileno()).st_size
-                headers = _headers(Path(path), shown)
-            except DAMAGE:
-                looked.damaged.append(shown)
-                continue
-            except (OSError, SeriesError):
-                looked.unreadable.append(shown)
-                continue
-            series = headers[0].text("SeriesInstanceUID")
-            if headers[0].names_nothing and os.path.basename(path) != DIRECTORY:
-                looked.damaged.append(shown)
-                continue
-            looked.dicom += 1
-            if series:
-                # Without a study each series is one of its own, so that one study never becomes the whole archive.
-                study = headers[0].text("StudyInstanceUID") or series
-                packed = [_stored(header, shared) for header in headers]
-                groups.setdefault((study, series), []).append((os.path.dirname(path), size, packed))
-    for (study, series), found in groups.items():
-        folder = os.path.commonpath([one[0] for one in found])
-        stored = [one for _, _, packed in found for one in packed]
-        blob = zlib.compress(pickle.dumps(stored, protocol=5), 1)
-        looked.parts.append((study, series, folder, len(found), sum(one[1] for one in found), blob))
-    return looked
-
-
-def _headers(path: Path, shown: str) -> list[Header]:
-    header = read_header(path, shown)
-    return list(frame_headers(header)) if header.text("SOPClassUID") in MULTI_FRAME else [header]
-
-
-def _stored(header: Header, shared: dict[bytes, bytes]) -> Stored:
-    elements = {tag: shared.setdefault(value, value) for tag, value in header.elements.items()}
-    return elements, header.syntax, header.pixel_at, header.pixel_bytes, header.frame
-
-
-Series = tuple[str, str, str, str, str, int, int, list[bytes]]
-"""Study key, series key, study UID, series UID, folder, files, bytes, packed headers."""
-
-
 def _judged_studies(
     database: sqlite3.Connection, config: IngestConfig, pool: ProcessPoolExecutor | None, workers: int, *, uids: bool
 ) -> Iterator[dict[str, Any]]:
     tasks = ((study, config, uids) for study in _studies(database))
-    for rows in _mapped(_judge_study, tasks, pool, workers):
+    for rows in _mapped(judge_study, tasks, pool, workers):
         yield from rows
 
 
-def _studies(database: sqlite3.Connection) -> Iterator[list[Series]]:
+def _studies(database: sqlite3.Connection) -> Iterator[list[IndexedSeries]]:
     """The series of one study after the other, in the order of keys."""
     columns = "study, series, study_uid, series_uid, folder, files, bytes, headers"
-    study: list[Series] = []
+    study: list[IndexedSeries] = []
     for row in database.execute(f"SELECT {columns} FROM part ORDER BY study, study_uid, series, series_uid, rowid"):
         key, series, study_uid, series_uid, folder, files, size, blob = row
         if study and (study[-1][0], study[-1][2]) != (key, study_uid):
@@ -324,81 +210,6 @@ def _studies(database: sqlite3.Connection) -> Iterator[list[Series]]:
             study.append((key, series, study_uid, series_uid, folder, files, size, [blob]))
     if study:
         yield study
-
-
-def _judge_study(task: tuple[list[Series], IngestConfig, bool]) -> list[dict[str, Any]]:
-    """The rows of one study, ranked; runs in a process of its own."""
-    study, config, uids = task
-    rows: dict[str, dict[str, Any]] = {}
-    stacks: list[tuple[str, Stack]] = []
-    for key, series, study_uid, series_uid, folder, files, size, blobs in study:
-        records = [record_of(Header(Path(), *one)) for blob in blobs for one in pickle.loads(zlib.decompress(blob))]
-        row: dict[str, Any] = {"study": key, "series": series, "folder": folder, "files": files, "bytes": size}
-        if uids:
-            row |= {"series_uid": series_uid, "study_uid": study_uid}
-        found, about = _verdict(records, config)
-        rows[series] = row | about
-        stacks += [(series, stack) for stack in found]
-    ranking = ranked(stacks, config.choice)
-    place = 0
-    for one in ranking:
-        row = rows[one.series]
-        if "rank" not in row:
-            place += 1
-            row |= {"rank": place, "better": one.better, **_of_stack(one.stack)}
-    return list(rows.values())
-
-
-def _verdict(records: Sequence[SliceRecord], config: IngestConfig) -> tuple[tuple[Stack, ...], dict[str, Any]]:
-    """The stacks of one series, and what its row says of it."""
-    first = records[0]
-    about: dict[str, Any] = {"modality": first.modality, "kind": sop_class_name(first.sop_class), "stacks": 0}
-    kinds = Counter(kind for kind in map(kind_of, records) if kind)
-    slices = [record for record in records if kind_of(record) is None]
-    if not slices:
-        return (), about | _refusal(no_slices(kinds, (), "the series"))
-    # Without pixels only the identity of the image tells copies from two images of one position.
-    stacks, errors = stacks_of(slices, config.geometry, lambda one, other: one.sop_uid == other.sop_uid)
-    if not stacks:
-        return (), about | _refusal(errors[0])
-    return stacks, about | {"stacks": len(stacks)}
-
-
-def _refusal(error: SeriesError) -> dict[str, Any]:
-    return {"verdict": "refused", "code": error.code, "reason": str(error), "issues": []}
-
-
-def _of_stack(stack: Stack) -> dict[str, Any]:
-    acquisition = acquisition_of(stack.slices, stack.step_mm)
-    limited = status_of(stack.issues) is not Status.OK
-    spacing = acquisition.pixel_spacing_mm or (None, None)
-    return {
-        "verdict": "limited" if limited else "usable",
-        "code": None,
-        "reason": " ".join(i.message for i in stack.issues if i.severity is not Severity.INFO) or described(stack),
-        "issues": sorted({issue.code for issue in stack.issues}),
-        "slices": len(stack.slices),
-        "rows": acquisition.rows,
-        "columns": acquisition.columns,
-        "row_spacing_mm": spacing[0],
-        "column_spacing_mm": spacing[1],
-        "step_mm": acquisition.slice_step_mm,
-        "thickness_mm": acquisition.slice_thickness_mm,
-        "extent_mm": round(stack.geometry.shape[0] * stack.step_mm, 2),
-        **{
-            name: getattr(acquisition, name)
-            for name in (
-                "kernel",
-                "kernel_class",
-                "kvp",
-                "manufacturer",
-                "scanner",
-                "body_part",
-                "patient_position",
-                "transfer_syntax",
-            )
-        },
-    }
 
 
 def _write(rows: Iterator[dict[str, Any]], path: Path) -> tuple[Counter[str], Counter[str]]:

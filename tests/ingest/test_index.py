@@ -7,7 +7,8 @@ import pytest
 
 from cop_imaging.errors import OutputError, SeriesError
 from cop_imaging.ingest import IngestConfig, find_series
-from cop_imaging.ingest.index import COLUMNS, write_index
+from cop_imaging.ingest.index import write_index
+from cop_imaging.ingest.verdicts import COLUMNS
 
 
 def rows(root, tmp_path, **options):
