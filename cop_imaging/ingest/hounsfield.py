@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from cop_imaging.ingest.pixels import ENCAPSULATED, StoredSlice, decode, is_loss
 
 __all__ = ["Filled", "fill", "same_image", "slice_hu"]
 
+DEFAULTS = DensityConfig()
 INT16 = np.iinfo(np.int16)
 UNIT = ("HU", "HOUN", "US")
 """How Rescale Types of CT images begin (PS3.3 C.11.1.1.2): Hounsfield units, some misspelt, or unspecified."""
@@ -34,15 +36,6 @@ class Filled:
 
     densities: Densities
     issues: tuple[Issue, ...] = ()
-
-
-@dataclass(slots=True)
-class _Seen:
-    """Running counts over slices."""
-
-    densities: Densities = field(default_factory=Densities)
-    values: dict[str, int] = field(default_factory=dict)
-    """Pixels outside the scanned field by how they were recognized."""
 
 
 def fill(
@@ -80,13 +73,12 @@ def fill(
         frame = frames[header.path][header.frame] if header.path in frames and header.frame is not None else None
         return slice_hu(header, hu[planes[n]], valid[planes[n]], config, frame)
 
-    seen = _Seen()
+    densities, padded = Densities(), Counter[str]()
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
-        for densities, padded in pool.map(one, range(len(headers))):
-            seen.densities.add(densities)
-            for how, count in padded.items():
-                seen.values[how] = seen.values.get(how, 0) + count
-    return Filled(seen.densities, (*_padding(seen.values, hu.size), *_lossy(headers, config)))
+        for sample, outside in pool.map(one, range(len(headers))):
+            densities.add(sample)
+            padded.update(outside)
+    return Filled(densities, (*_padding(padded, hu.size), *_lossy(headers, config)))
 
 
 def slice_hu(
@@ -143,12 +135,11 @@ def slice_hu(
     return sample, padded
 
 
-def same_image(one: Header, other: Header) -> bool:
-    """Whether two slices show the same densities."""
+def same_image(one: Header, other: Header, config: DensityConfig = DEFAULTS) -> bool:
+    """Whether two slices show the same densities, each read with the limits of ``config``."""
     shapes = {(h.binary("Rows") or 0, h.binary("Columns") or 0) for h in (one, other)}
     if len(shapes) > 1:
         return False
-    config = DensityConfig()
     (shape,) = shapes
     pair = np.empty((2, *shape), np.int16), np.empty((2, *shape), np.bool_)
     for n, header in enumerate((one, other)):
@@ -210,7 +201,7 @@ def _compressed_frames(headers: Sequence[Header]) -> dict[object, tuple[bytes, .
     return found
 
 
-def _padding(padded: dict[str, int], size: int) -> tuple[Issue, ...]:
+def _padding(padded: Mapping[str, int], size: int) -> tuple[Issue, ...]:
     if not padded:
         return ()
     how = ", ".join(f"{name} {100.0 * count / size:.1f} %" for name, count in sorted(padded.items()))

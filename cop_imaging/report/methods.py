@@ -24,6 +24,9 @@ CLAUSES = (
 )
 """Lead of each sentence and the dotted names that belong to it; a field is told once, by the first that fits."""
 
+CHECKS = "ingest."
+"""What the checks on the scan itself go by is no method of the signs, whatever it is called."""
+
 OPENING = (
     "Signs of organizing pneumonia were measured on the CT series with cop-imaging{version} (research use only). "
     "Lungs, airways and vessels were segmented, and signs were looked for in the lungs after the definitions of the "
@@ -48,7 +51,7 @@ def methods_paragraph(config: BaseModel | Mapping[str, Setting], *, version: str
     """
     known = dict(settings(config)) if isinstance(config, BaseModel) else dict(config)
     sentences = [OPENING.format(version=f" {version}" if version else "")]
-    told: set[str] = set()
+    told = {name for name in known if name.startswith(CHECKS)}
     for lead, pattern in CLAUSES:
         names = [name for name in known if name not in told and re.search(pattern, name)]
         told.update(names)

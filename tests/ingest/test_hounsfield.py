@@ -7,6 +7,8 @@ from cop_imaging.core import AIR_HU
 from cop_imaging.errors import SeriesError
 from cop_imaging.ingest.densities import check_densities, densities_of
 from cop_imaging.ingest.density_config import DensityConfig
+from cop_imaging.ingest.headers import read_header
+from cop_imaging.ingest.hounsfield import same_image
 from cop_imaging.ingest.read import read_volume
 
 CONFIG = DensityConfig()
@@ -271,3 +273,11 @@ def test_a_wrong_slope_is_named(write, slope):
     error = refusal(folder)
     assert error.code == "hu.offset"
     assert "slope" in str(error)
+
+
+def test_whether_two_images_are_the_same_is_judged_with_the_limits_in_force(write):
+    one, other = (
+        read_header(write(str(around), repixel=padded_with(around)) / "IM0020.dcm") for around in (-500, -600)
+    )
+    assert same_image(one, other)
+    assert not same_image(one, other, DensityConfig(canvas_above_hu=-300.0))

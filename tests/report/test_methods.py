@@ -1,6 +1,7 @@
 """The methods paragraph tells the limits in force and invents none."""
 
 from cop_imaging.config import Section, quantity
+from cop_imaging.pipeline import Config
 from cop_imaging.report import methods_paragraph
 
 
@@ -58,6 +59,25 @@ def test_what_the_configuration_does_not_hold_is_not_told():
     assert "Reversed halo: Smallest outer diameter 10 mm." in text
     assert "Consolidation" not in text
     assert "Ground-glass" not in text
+
+
+def test_what_the_scan_itself_is_checked_with_is_no_method_of_the_signs():
+    known = {
+        "ingest.quality.common_psf_mm": (1.3, "mm", "Smoothing that the noise is judged after"),
+        "ingest.quality.smallest_lung_ml": (100.0, "mL", "Smallest air space that can be a lung"),
+        "scene.common_psf_mm": (1.2, "mm", "Common point spread"),
+    }
+    text = methods_paragraph(known)
+    assert "Smoothing before densities were held against limits: Common point spread 1.2 mm." in text
+    assert "1.3 mm" not in text
+    assert "Smallest volumes" not in text
+
+
+def test_the_smoothing_in_force_is_told_once():
+    text = methods_paragraph(Config())
+    (sentence,) = [part for part in text.split(". ") if part.startswith("Smoothing before")]
+    assert "noise is judged" not in sentence
+    assert sentence.count("full width at half maximum") == 1
 
 
 def test_a_limit_is_told_once_and_without_meaning_by_its_name():
