@@ -181,7 +181,8 @@ def _issues(doubt: Doubt, trachea_found: bool, config: AnatomyConfig) -> list[Is
             Issue(
                 code="coverage.partial",
                 severity=Severity.WARNING,
-                message=f"the lungs reach the edge of the scan ({' and '.join(cut)} cut off): volumes are lower bounds",
+                message=f"The lungs reach the edge of the scan ({' and '.join(cut)} cut off): volumes are lower "
+                "bounds.",
                 affects=("lungs", "likelihood"),
             )
         )
@@ -189,12 +190,12 @@ def _issues(doubt: Doubt, trachea_found: bool, config: AnatomyConfig) -> list[Is
     one_sided = not ratio  # also of a mask that was handed in: one label for both lungs spoils every side and depth
     beyond = ratio is not None and not config.trusted_ratio_low <= ratio <= config.trusted_ratio_high
     if one_sided or (beyond and not doubt.given):
-        seen = "no left lung" if ratio is None else f"right over left lung volume is {ratio:.2f}"
+        seen = "No left lung" if ratio is None else f"Right over left lung volume is {ratio:.2f}"
         issues.append(
             Issue(
                 code="lungs.asymmetric",
                 severity=Severity.WARNING,
-                message=f"{seen}: look at the lung mask, part of a lung may be missing",
+                message=f"{seen}: look at the lung mask, part of a lung may be missing.",
                 affects=("lungs", "consolidation", "ground_glass"),
                 measured=ratio,
                 limit=config.trusted_ratio_low if ratio is None or ratio < 1 else config.trusted_ratio_high,
@@ -205,7 +206,7 @@ def _issues(doubt: Doubt, trachea_found: bool, config: AnatomyConfig) -> list[Is
             Issue(
                 code="airways.not_found",
                 severity=Severity.INFO,
-                message="no trachea was found: airways may be part of the lung mask",
+                message="No trachea was found: airways may be part of the lung mask.",
             )
         )
     if doubt.uncertain_ml >= 1.0:
@@ -213,7 +214,7 @@ def _issues(doubt: Doubt, trachea_found: bool, config: AnatomyConfig) -> list[Is
             Issue(
                 code="lungs.uncertain",
                 severity=Severity.INFO,
-                message=f"{doubt.uncertain_ml:.0f} mL of dense tissue beside the lungs may be fluid or lung: left out",
+                message=f"{doubt.uncertain_ml:.0f} mL of dense tissue beside the lungs may be fluid or lung: left out.",
                 measured=doubt.uncertain_ml,
             )
         )

@@ -139,10 +139,11 @@ def test_samples_of_every_transfer_syntax_decode_to_their_known_pixels(entry):
 
 def test_reading_a_thin_series_stays_far_below_a_gigabyte():
     script = (
-        "import resource, sys\n"
+        "import sys\n"
         "from pathlib import Path\n"
         "from cop_imaging.ingest import read_series\n"
-        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        # Of this process alone: ru_maxrss holds the peak of the process that it was forked from, too.
+        "peak = lambda: int(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0]) / 1024\n"
         "before = peak()\n"
         "read_series(Path(sys.argv[1]))\n"
         "print(peak() - before)\n"
@@ -151,4 +152,4 @@ def test_reading_a_thin_series_stays_far_below_a_gigabyte():
         [sys.executable, "-c", script, str(CT / "covid_1.25mm")], capture_output=True, text=True, check=True
     )
     # 124 MiB of int16 and 62 MiB of the scanned field, then the slices in flight.
-    assert float(run.stdout) < 350.0
+    assert 186.0 < float(run.stdout) < 350.0

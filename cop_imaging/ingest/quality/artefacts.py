@@ -55,7 +55,7 @@ def arm_issues(found: bool | None) -> tuple[Issue, ...]:
         Issue(
             code="quality.arms_down",
             severity=Severity.INFO,
-            message="an arm lies beside the chest: streaks and more noise in the back of the lungs",
+            message="An arm lies beside the chest: streaks and more noise in the back of the lungs.",
             affects=("ground_glass",),
         ),
     )
@@ -93,7 +93,7 @@ def metal_issues(
         Issue(
             code="quality.metal",
             severity=Severity.WARNING if near else Severity.INFO,
-            message=f"{volume_ml:.1f} mL of metal or undiluted contrast medium{where}: streaks",
+            message=f"{volume_ml:.1f} mL of metal or undiluted contrast medium{where}: streaks.",
             affects=("ground_glass", "consolidation") if near else (),
             measured=volume_ml,
             limit=config.metal_ml,

@@ -46,14 +46,14 @@ def contrast_issues(
     """``quality.contrast``: that there is contrast medium, or that header and image disagree."""
     if seen is None or (not seen and not said):
         return ()
-    message = f"heart and great vessels have {blood_hu:.0f} HU: " + ("with" if seen else "without") + " contrast medium"
+    message = f"Heart and great vessels have {blood_hu:.0f} HU: " + ("with" if seen else "without") + " contrast medium"
     if said is not None and said != seen:
         message += ", although the header says " + ("with" if said else "without")
     return (
         Issue(
             code="quality.contrast",
             severity=Severity.INFO,
-            message=message,
+            message=f"{message}.",
             measured=blood_hu,
             limit=config.contrast_hu,
         ),

@@ -41,6 +41,7 @@ def coverage_issues(view: CoarseView, found: dict[str, bool | None], config: Qua
             Issue(
                 code="coverage.no_lungs",
                 severity=Severity.ERROR,
+                # Without a capital and a full stop: it becomes the text of a refusal.
                 message=f"only {view.lung_ml:.0f} mL of air-filled lung are in the scan (at least "
                 f"{config.no_lungs_ml:.0f} mL are needed): no chest, or no lung that holds air",
                 measured=round(view.lung_ml, 1),
@@ -55,7 +56,7 @@ def coverage_issues(view: CoarseView, found: dict[str, bool | None], config: Qua
         Issue(
             code="coverage.partial",
             severity=Severity.WARNING,
-            message=f"lung runs out of the scan at {' and '.join(cut)}: volumes and shares are those of the part seen",
+            message=f"Lung runs out of the scan at {' and '.join(cut)}: volumes and shares are those of the part seen.",
             affects=("lungs", "likelihood"),
         ),
     )

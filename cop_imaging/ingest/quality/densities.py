@@ -66,8 +66,8 @@ def density_issues(found: dict[str, float | None], contrast: bool | None, config
             Issue(
                 code="hu.offset",
                 severity=Severity.INFO if alone else Severity.WARNING,
-                message=f"the commonest density of {name} is {value:.0f} HU instead of "
-                f"{low:.0f} HU {'and more' if np.isinf(high) else f'to {high:.0f} HU'}; nothing was corrected",
+                message=f"The commonest density of {name} is {value:.0f} HU instead of "
+                f"{low:.0f} HU {'and more' if np.isinf(high) else f'to {high:.0f} HU'}; nothing was corrected.",
                 affects=() if alone else ("ground_glass", "consolidation", "likelihood"),
                 measured=value,
                 limit=low if value < low else high,
@@ -89,8 +89,8 @@ def expiration_issues(lung_hu: float | None, config: QualityConfig) -> tuple[Iss
         Issue(
             code="quality.expiration",
             severity=Severity.WARNING,
-            message=f"the commonest density of aerated lung is {lung_hu:.0f} HU, above {config.expiration_hu:.0f} HU: "
-            "made in expiration, or the lung is dense everywhere",
+            message=f"The commonest density of aerated lung is {lung_hu:.0f} HU, above {config.expiration_hu:.0f} HU: "
+            "made in expiration, or the lung is dense everywhere.",
             affects=("ground_glass", "consolidation"),
             measured=lung_hu,
             limit=config.expiration_hu,

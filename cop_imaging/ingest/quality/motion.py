@@ -71,8 +71,8 @@ def motion_issues(percent: float | None, config: QualityConfig) -> tuple[Issue, 
         Issue(
             code="quality.motion",
             severity=Severity.WARNING,
-            message=f"the edges of {percent:.0f} % of the slices do not continue those of both neighbours "
-            f"(limit {config.motion_percent:.0f} %): the patient breathed or moved",
+            message=f"The edges of {percent:.0f} % of the slices do not continue those of both neighbours "
+            f"(limit {config.motion_percent:.0f} %): the patient breathed or moved.",
             affects=("ground_glass", "reversed_halo"),
             measured=percent,
             limit=config.motion_percent,

@@ -84,8 +84,8 @@ def noise_issues(noise: Noise, config: QualityConfig) -> tuple[Issue, ...]:
         Issue(
             code="quality.noise",
             severity=Severity.WARNING,
-            message=f"noise in soft tissue is {noise.sd_hu:.0f} HU, and {noise.smoothed_hu:.0f} HU after smoothing to "
-            f"{config.common_psf_mm:g} mm, above {config.noise_hu:.0f} HU: densities blur into one another",
+            message=f"Noise in soft tissue is {noise.sd_hu:.0f} HU, and {noise.smoothed_hu:.0f} HU after smoothing to "
+            f"{config.common_psf_mm:g} mm, above {config.noise_hu:.0f} HU: densities blur into one another.",
             affects=("ground_glass", "reversed_halo"),
             measured=noise.smoothed_hu,
             limit=config.noise_hu,

@@ -76,8 +76,8 @@ def orientation_issues(found: Orientation, config: QualityConfig) -> tuple[Issue
     """``geometry.mirrored`` for every axis along which the body lies the wrong way round."""
     issues = []
     upright = (
-        ("z", found.z, "the apices lie below and the diaphragm above"),
-        ("y", found.y, "the spine lies in front"),
+        ("z", found.z, "The apices lie below and the diaphragm above"),
+        ("y", found.y, "The spine lies in front"),
     )
     for axis, score, what in upright:
         if score is not None and score < -config.mirrored_score:
@@ -85,7 +85,8 @@ def orientation_issues(found: Orientation, config: QualityConfig) -> tuple[Issue
                 Issue(
                     code="geometry.mirrored",
                     severity=Severity.ERROR,
-                    message=f"{what}: the volume is mirrored or turned along {axis}, or its position is stated wrongly",
+                    message=f"{what}: the volume is mirrored or turned along {axis}, or its position is stated "
+                    "wrongly.",
                     measured=round(score, 2),
                     limit=-config.mirrored_score,
                 )
@@ -97,7 +98,7 @@ def orientation_issues(found: Orientation, config: QualityConfig) -> tuple[Issue
             Issue(
                 code="geometry.mirrored",
                 severity=Severity.ERROR if sure else Severity.WARNING,
-                message=f"{_sides(found)}: right and left are swapped, or the organs are (situs inversus)",
+                message=f"{_sides(found)}: right and left are swapped, or the organs are (situs inversus).",
                 affects=() if sure else ("lungs", "likelihood"),
                 measured=round(found.x, 2),
                 limit=-config.mirrored_side_score,
@@ -112,7 +113,8 @@ def _sides(found: Orientation) -> str:
         said.append(f"the heart lies {abs(found.heart_mm):.0f} mm to the {'left' if found.heart_mm > 0 else 'right'}")
     if found.liver is not None:
         said.append(f"the liver to the {'right' if found.liver > 0 else 'left'}")
-    return " and ".join(said)
+    seen = " and ".join(said)
+    return seen[:1].upper() + seen[1:]
 
 
 def _weighed(*evidence: tuple[float | None, float]) -> float | None:

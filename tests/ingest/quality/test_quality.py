@@ -1,5 +1,6 @@
 """What is measured of a scan follows what is done to it."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -142,6 +143,22 @@ def test_metal_is_measured_in_millilitres(chest):
     away = assess(changed(chest, hu), CONFIG)
     assert away[0].metal_ml == pytest.approx(64 * chest.geometry.voxel_ml, rel=0.51)
     assert "quality.metal" in {issue.code for issue in away[1]}
+
+
+def test_every_remark_is_a_sentence(chest):
+    lung, soft = (chest.hu < -600) & (chest.hu > -960), (chest.hu > 0) & (chest.hu < 90)
+    hu = chest.hu + np.int16(150) * lung.astype(np.int16) + np.int16(140) * soft.astype(np.int16)
+    hu[::2] = np.roll(hu[::2], 2, axis=1)
+    hu[60:64, 96:100, 70:74] = 3071
+    hu = np.flip(hu, 2)[:75]
+    scans = (
+        changed(chest, hu, np.flip(chest.valid, 2)[:75]),
+        textured(70.0, 2.0),
+        changed(chest, chest.hu + np.int16(60)),
+    )
+    found = [issue for scan in scans for issue in assess(scan, CONFIG)[1] if issue.code != "coverage.no_lungs"]
+    assert len({issue.code for issue in found}) >= 7
+    assert [i.message for i in found if not re.fullmatch(r"[A-Z0-9].*[^.]\.", i.message)] == []
 
 
 @pytest.mark.parametrize("sd_hu", [5.0, 20.0, 60.0])
