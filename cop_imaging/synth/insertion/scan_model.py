@@ -1,0 +1,50 @@
+"""What must be known of a scan before lesions are put into it; measured once, used for any number of insertions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cop_imaging.core.arrays import UInt8Array
+from cop_imaging.core.volume import CTVolume
+from cop_imaging.synth.insertion.lung_map import LungMap, lung_slab
+from cop_imaging.synth.insertion.parenchyma import blood_hu, parenchyma_field
+from cop_imaging.synth.insertion.point_spread import ScanSpread
+from cop_imaging.synth.insertion.scan_noise import ScanNoise
+from cop_imaging.synth.shapes import Field, Slab
+
+__all__ = ["ScanModel", "model_scan"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScanModel:
+    """A scan's coordinates, lungs, sharpness, noise and densities."""
+
+    slab: Slab
+    lung_map: LungMap
+    spread: ScanSpread
+    noise: ScanNoise
+    level_hu: Field
+    """Density of lung between vessels."""
+    blood_hu: float
+
+
+def model_scan(volume: CTVolume, lungs: UInt8Array) -> ScanModel:
+    """Measure a scan.
+
+    Raises
+    ------
+    ValueError
+        If the mask is empty or of another shape, or the grid's axes do not run along the patient's.
+    """
+    if lungs.shape != volume.hu.shape:
+        raise ValueError(f"the lung mask has shape {lungs.shape}, the volume {volume.hu.shape}")
+    slab = lung_slab(volume.geometry)
+    lung_map = LungMap.of(lungs, slab)
+    return ScanModel(
+        slab=slab,
+        lung_map=lung_map,
+        spread=ScanSpread.measure(volume.hu, lungs, volume.geometry),
+        noise=ScanNoise.measure(volume.hu, lungs, slab),
+        level_hu=parenchyma_field(volume.hu, slab, lung_map),
+        blood_hu=blood_hu(volume.hu, lung_map, slab),
+    )
