@@ -90,17 +90,22 @@ def draw_airway_walls(
     if not fit.size:
         return ()
     out: list[AirwayWalls] = []
+    used: set[int] = set()
     number = max(1, round(share * len(fit) / 6.0))
     for _ in range(number):
         point = terrain.draw(where, rng)
         if point is None:
             break
         middle = 0.5 * (tubes.start[fit] + tubes.end[fit])
-        rows = fit[np.argsort(np.linalg.norm(middle - np.array(point), axis=1), kind="stable")[:6]]
+        near = fit[np.argsort(np.linalg.norm(middle - np.array(point), axis=1), kind="stable")[:6]]
+        rows = [int(r) for r in near if int(r) not in used]
+        if not rows:
+            continue
+        used.update(rows)
         radius = float(np.mean(tubes.end_radius_mm[rows]))
         out.append(
             AirwayWalls(
-                tuple(segment(tubes, int(r)) for r in rows),
+                tuple(segment(tubes, r) for r in rows),
                 round((0.5 + 0.18 * radius) * float(rng.uniform(1.5, 2.5)), 2),
                 dilation=round(float(rng.uniform(1.2, 1.9)), 2) if dilated else 1.0,
             )

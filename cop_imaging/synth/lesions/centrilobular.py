@@ -127,7 +127,7 @@ def draw_centrilobular(
     where: Where,
     share: float,
     kind: Literal["hazy", "solid"] = "hazy",
-    diameter_mm: tuple[float, float] = (2.5, 5.0),
+    diameter_mm: tuple[float, float] = (2.0, 4.0),
 ) -> tuple[CentrilobularNodules, ...]:
     """Nodules at the centres of lobules in a share of the lungs, 7-10 mm apart, 5 mm or more off the pleura.
 

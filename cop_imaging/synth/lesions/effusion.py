@@ -18,7 +18,7 @@ __all__ = ["Effusion", "draw_effusion"]
 
 RISE = 0.35
 """How far the level sinks towards the back per mm of height: more fluid lies at the base."""
-GAIN = 0.9
+GAIN = 0.4
 """Growth of the crescent's thickness per mm below the level: it tapers upwards along the side of the chest."""
 
 
@@ -60,9 +60,9 @@ class Effusion:
         some = own * (thick > 0.0)
         fluid = some * smoothstep(inside, max(1.0, s.voxel_mm))
         waves = smooth_noise(s, self.centre_mm, reach_mm=self.reach_mm, seed=self.seed, size_mm=30.0)
-        band = np.clip(np.float32(4.0) + np.float32(self.collapse) * thick, 0.0, 25.0) * (
-            1.0 + np.float32(0.25) * waves
-        )
+        # The crescent itself thins towards the front, which would thin the band too.
+        band = np.float32(1.0 + GAIN) * np.clip(np.float32(8.0) + np.float32(self.collapse) * thick, 0.0, 25.0)
+        band = band * (1.0 + np.float32(0.25) * waves)
         band = band * np.clip((thick - np.float32(4.0)) / np.float32(8.0), 0.0, 1.0)
         lung = some * smoothstep((inside + band).astype(np.float32), 4.0) * (band > 0.5)
         return fluid.astype(np.float32), lung.astype(np.float32)

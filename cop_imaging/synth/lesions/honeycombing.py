@@ -41,7 +41,7 @@ class Honeycombing:
     @property
     def reach_mm(self) -> float:
         """Half of the box's longest side and the widest cyst."""
-        return float(0.5 * np.ptp(self.ends, axis=0).max() + 1.35 * max(c[3] for c in self.cells) + 4.0)
+        return float(0.5 * np.ptp(self.ends, axis=0).max() + 1.35 * max(c[3] for c in self.cells) + 5.0)
 
     def levels(self, place: Place) -> tuple[Float32Array, Float32Array]:
         """Distance inside the largest and the second largest cyst at each voxel, in mm."""
@@ -50,7 +50,7 @@ class Honeycombing:
         # Cysts are no balls: each is squeezed in its own way.
         squeeze = np.random.default_rng(self.seed).uniform(0.8, 1.22, (len(self.cells), 3)).astype(np.float32)
         for (x, y, z, radius), k in zip(self.cells, squeeze, strict=True):
-            middle, reach = np.array((x, y, z)), 1.3 * radius + 3.0
+            middle, reach = np.array((x, y, z)), 1.3 * radius + 4.0
             box = s.box(middle - reach, middle + reach)
             if box is None:
                 continue
@@ -68,7 +68,7 @@ class Honeycombing:
         # Half a wall on either side of a border; the pleura closes the outermost cysts.
         inside = np.minimum(np.minimum(first, np.float32(0.5) * (first - second)), place.depth_mm - np.float32(0.3))
         air = smoothstep((inside - np.float32(0.5 * self.wall_mm)).astype(np.float32), width)
-        return smoothstep(first + np.float32(0.5 * self.wall_mm), width), air
+        return smoothstep(first + np.float32(self.wall_mm), width), air
 
     def layers(self, place: Place) -> tuple[Layer, ...]:
         """Walls, then the air in them."""
@@ -129,6 +129,6 @@ def packed(
             free[near] = False
     # Neighbours overlap a little, so that their walls are shared.
     return tuple(
-        (round(float(x), 2), round(float(y), 2), round(float(z), 2), round(float(1.1 * r), 2))
+        (round(float(x), 2), round(float(y), 2), round(float(z), 2), round(float(1.3 * r), 2))
         for (x, y, z), r in zip(fine[rows], radius[rows], strict=True)
     )
