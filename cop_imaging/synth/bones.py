@@ -134,7 +134,7 @@ def draw_spine(hu: Float32Array, s: Slab, spec: ChestSpec, field: Float32Array) 
     )
     c, part, h = s.crop(box), hu[box], s.voxel_mm
     y, x = back(c.z, spec), c.x - sideways(c.z, spec)
-    slope = np.gradient(y[:, 0, 0], c.z[:, 0, 0])[:, None, None].astype(np.float32) if len(c.z) > 1 else np.float32(0)
+    slope = (0.5 * (back(c.z + 1.0, spec) - back(c.z - 1.0, spec))).astype(np.float32)
     grow = profile(c.z, (-210, 1.2), (-60, 1.04), (60, 0.9), (115, 0.85))
     # Discs stand across the bent column.
     phase = (c.z + slope * (c.y - y + 29.0) - 6.0) / np.float32(VERTEBRA_PITCH_MM)

@@ -84,6 +84,9 @@ def whole_thorax(s: Slab, spec: ChestSpec) -> Thorax:
     plate = np.abs(s.x - midline(s.y, s.z)) - (
         1.2 + 0.5 * fat + (1.5 + 2.0 * fat) * np.clip((s.y + 40.0) / 80.0, 0.0, 1.0)
     )
+    # What is left of the thymus fills the space before the great vessels.
+    thymus = sigmoid((s.z - 26.0) / 8.0) * np.clip((s.y + 78.0) / 30.0, 0.0, 1.0) * np.clip(1.0 - s.y / 20.0, 0.0, 1.0)
+    plate = plate - 13.0 * thymus
     # The thoracic inlet is as wide as the vessels to neck and arms.
     plate = plate - 0.8 * np.clip(s.z - 52.0, 0.0, 60.0)
     start = smooth_union(plate, spine_distance(s, spec), 8.0)

@@ -49,7 +49,7 @@ class ChestSpec(Section):
         0.0, means="how much too high the right diaphragm stands", unit="mm", low=-10.0, high=60.0, source="estimate"
     )
     lung_hu: float = quantity(
-        -885.0,
+        -899.0,
         means="mean density of the parenchyma between vessels at full inspiration",
         unit="HU",
         low=-930.0,
@@ -107,6 +107,14 @@ class ChestSpec(Section):
         low=30.0,
         high=600.0,
         source="pulmonary phase 250 to 450 HU",
+    )
+    enhancement: float = quantity(
+        0.0,
+        means="how far organs have taken up contrast medium, 1 in the portal venous phase",
+        unit="1",
+        low=0.0,
+        high=1.0,
+        source="liver 90 to 120 HU portal, muscle 55 to 75 HU enhanced",
     )
     trachea_mm: float = quantity(
         18.0,
@@ -167,13 +175,6 @@ class ChestSpec(Section):
         """Width and depth of the rib cage at this inspiration, over usual at a full one."""
         out = 1.0 - self.inspiration
         return self.width * (1.0 - 0.04 * out), self.depth * (1.0 - 0.07 * out)
-
-    @property
-    def enhancement(self) -> float:
-        """How far organs have taken up contrast, 1 in the portal venous phase: less when the aorta is still full."""
-        if self.blood_hu <= 80.0:
-            return 0.0
-        return 0.9 if self.blood_hu < 200.0 else 0.35
 
     @property
     def right_blood_hu(self) -> float:

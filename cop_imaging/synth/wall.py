@@ -50,7 +50,7 @@ def muscles(s: Slab, spec: ChestSpec, t: Any) -> tuple[Float32Array, Float32Arra
         pectoral = 0.65 * pectoral
     side = profile(z, (-210, 7), (-80, 9), (-10, 17), (40, 30), (90, 40))
     blade = profile(z, (-60, 0), (-40, 16), (10, 40), (60, 48), (100, 52))
-    erector = profile(z, (-210, 40), (-100, 31), (0, 27), (90, 32))
+    erector = profile(z, (-210, 36), (-100, 28), (0, 25), (90, 30))
     trapezius = profile(z, (-120, 4), (0, 7), (80, 13))
     abdominal = profile(z, (-210, 12), (-120, 8), (-80, 0))
     belly = separable(
@@ -70,8 +70,7 @@ def muscles(s: Slab, spec: ChestSpec, t: Any) -> tuple[Float32Array, Float32Arra
             (m * bell(t, 0.80, 0.13), 0.9 * pectoral),
             (m * bell(t, 0.52, 0.13), side + profile(z, (-40, 0), (60, 16))),
             (m * bell(t, 0.34, 0.11), 0.9 * blade),
-            (m * bell(t, 0.06, 0.13), 1.05 * erector),
-            (m * bell(t, 0.0, 0.25), trapezius),
+            (m * bell(t, 0.0, 0.26), 0.8 * erector + trapezius),
             (m * bell(t, 1.0, 0.4), abdominal),
         ],
     )
