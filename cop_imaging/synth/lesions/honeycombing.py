@@ -93,7 +93,6 @@ def draw_honeycombing(
     Source: clustered cystic airspaces of 3-10 mm with walls of 1-3 mm, subpleural (Fleischner glossary, Radiology
     2008;246:697, "honeycombing"); the size of clusters is an estimate.
     """
-    out: list[Honeycombing] = []
     taken = np.zeros(len(terrain.points_mm), dtype=bool)
     place_ml = terrain.lung_ml / max(len(taken), 1)
     left = target_ml
@@ -109,8 +108,11 @@ def draw_honeycombing(
             continue
         taken[inside] = True
         left -= inside.size * place_ml
-        out.append(Honeycombing(packed(terrain.points_mm[inside], rng, radius_mm), draw_seed(rng)))
-    return tuple(out)
+    # Clusters that meet are one honeycomb: the air of one must not break the walls of the other.
+    sides = [taken & (terrain.right == right) for right in (True, False)]
+    return tuple(
+        Honeycombing(packed(terrain.points_mm[own], rng, radius_mm), draw_seed(rng)) for own in sides if own.any()
+    )
 
 
 def packed(
