@@ -15,6 +15,10 @@ from cop_imaging.synth.terrain import Terrain, Where
 __all__ = ["Honeycombing", "draw_honeycombing"]
 
 
+SWELL = 1.8
+"""Volume of a cluster over that of the places it was drawn from: its outer cysts reach beyond them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Honeycombing:
     """A cluster of cysts; walls are shared where cysts meet."""
@@ -94,7 +98,7 @@ def draw_honeycombing(
     2008;246:697, "honeycombing"); the size of clusters is an estimate.
     """
     taken = np.zeros(len(terrain.points_mm), dtype=bool)
-    place_ml = terrain.lung_ml / max(len(taken), 1)
+    place_ml = SWELL * terrain.lung_ml / max(len(taken), 1)
     left = target_ml
     for _ in range(60):
         seed = terrain.draw(where, rng)
