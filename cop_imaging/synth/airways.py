@@ -249,7 +249,7 @@ def grow_trees(
         own = vein_leaves[vein_lobe == name]
         if len(own) > 1:
             tree = grow(own, vein_root, rng)
-            vein = np.maximum(1.4 * radii(tree, radius_mm, rng), SMALLEST_VESSEL_MM)
+            vein = np.maximum(1.28 * radii(tree, radius_mm, rng), SMALLEST_VESSEL_MM)
             veins.append(curved(tree, vein, 5.4))
     lumen, central = Tubes.joined(bronchi), central_airways(trachea_mm)
     both = Tubes.joined([central, lumen])

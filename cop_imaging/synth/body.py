@@ -101,7 +101,7 @@ def draw_lung(rng: np.random.Generator, *, old: float) -> dict[str, object]:
     """Density and texture of the lung, and emphysema in one of five."""
     holes = bool(rng.random() < 0.12 + 0.1 * old)
     return {
-        "lung_hu": round(between(rng, -903.0, 9.0, -926.0, -874.0), 1),
+        "lung_hu": round(between(rng, -898.0, 8.0, -922.0, -872.0), 1),
         "gravity_hu_per_cm": round(between(rng, 3.0, 0.5, 2.0, 4.0), 2),
         "emphysema": round(float(rng.beta(1.2, 5.0) * 0.35), 3) if holes else 0.0,
         "paraseptal": round(float(rng.uniform(0.1, 0.6)), 2) if rng.random() < (0.4 if holes else 0.03) else 0.0,

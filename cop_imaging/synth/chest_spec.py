@@ -49,7 +49,7 @@ class ChestSpec(Section):
         0.0, means="how much too high the right diaphragm stands", unit="mm", low=-10.0, high=60.0, source="estimate"
     )
     lung_hu: float = quantity(
-        -899.0,
+        -893.0,
         means="mean density of the parenchyma between vessels at full inspiration",
         unit="HU",
         low=-930.0,
