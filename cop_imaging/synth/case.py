@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from cop_imaging.errors import UsageError
-from cop_imaging.synth.chest import ChestSpec
+from cop_imaging.synth.body import draw_chest
+from cop_imaging.synth.chest_spec import ChestSpec
 from cop_imaging.synth.diseases.findings import draw_findings
 from cop_imaging.synth.diseases.knowledge import Knowledge, load_knowledge
 from cop_imaging.synth.diseases.rates import Rates, mean_table, rates_from
@@ -20,6 +21,8 @@ __all__ = ["STREAMS", "CaseSpec", "draw_case", "stream"]
 CORRELATION = 0.4
 """Between the findings of a block; an estimate."""
 MOST_NOISE_HU = 130.0
+LARGEST_PERCENT = 85.0
+"""Largest extent that is drawn: the tail of the tables can reach beyond the lungs."""
 STREAMS = {
     name: number
     for number, name in enumerate(
@@ -52,6 +55,10 @@ class CaseSpec(BaseModel):
     def has(self, *findings: str) -> bool:
         """Whether any of these findings is present."""
         return any(name in self.findings for name in findings)
+
+    def asked_ml(self, finding: str, lung_ml: float) -> float:
+        """Volume of a finding whose extent is given in percent of the lungs."""
+        return min(self.extents[finding], LARGEST_PERCENT) / 100.0 * lung_ml
 
     def with_slices(self, step_mm: float) -> CaseSpec:
         """The same case in contiguous slices of that thickness, with the noise that the same dose then gives."""
@@ -113,7 +120,7 @@ def draw_case(disease: str, seed: int, *, knowledge: Knowledge | None = None, ra
         findings=tuple(name for name, there in zip(knowledge.findings, drawn.present[0], strict=True) if there),
         extents={n: round(float(v), 4) for n, v in zip(knowledge.extents, drawn.extent[0], strict=True) if v > 0.0},
         context={item: bool(chance.random() < p) for item, p in knowledge.context[disease].items()},
-        body=draw_chest(stream(seed, "body")).model_copy(update={"blood_hu": blood_hu}),
+        body=in_phase(draw_chest(stream(seed, "body")), scanner, blood_hu),
         scanner=scanner,
     )
 
@@ -126,11 +133,21 @@ def draw_disease(seed: int, knowledge: Knowledge, among: tuple[str, ...] = ()) -
     return knowledge.diseases[int(rng.choice(len(knowledge.diseases), p=knowledge.prevalence))]
 
 
-def draw_chest(rng: np.random.Generator) -> ChestSpec:
-    """A chest of its own size, fat, heart and breath."""
-    return ChestSpec(
-        size=round(float(rng.uniform(0.96, 1.03)), 3),
-        inspiration=round(float(rng.uniform(0.88, 1.0)), 3),
-        fat_mm=round(float(rng.uniform(9.0, 19.0)), 1),
-        heart=round(float(rng.uniform(0.96, 1.06)), 3),
+def in_phase(body: ChestSpec, scanner: ScannerSpec, blood_hu: float) -> ChestSpec:
+    """The body with blood and organs as the phase of the scan shows them; ``blood_hu`` is the brightest blood.
+
+    Source: left and right heart differ before contrast medium is mixed; the shares are an estimate.
+    """
+    left, right, taken_up = {
+        "none": (1.0, None, 0.0),
+        "venous": (1.0, None, 0.8),
+        "arterial": (1.0, 0.8, 0.2),
+        "pulmonary": (0.6, 1.0, 0.05),
+    }[scanner.contrast_phase]
+    return body.model_copy(
+        update={
+            "blood_hu": round(left * blood_hu, 1),
+            "pulmonary_hu": None if right is None else round(right * blood_hu, 1),
+            "enhancement": taken_up,
+        }
     )

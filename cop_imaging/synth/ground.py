@@ -13,11 +13,12 @@ from cop_imaging.synth.airways import lobes
 from cop_imaging.synth.chest import thorax
 from cop_imaging.synth.lesions.blending import add_lesions, lay_over
 from cop_imaging.synth.lesions.lesion import Layer, Lesion, Place
+from cop_imaging.synth.parenchyma import air_holes, empty
 from cop_imaging.synth.render import HIGH, LOW, ChestModel, parenchyma
 from cop_imaging.synth.shapes import Slab, Tubes, cover
 from cop_imaging.synth.terrain import Terrain
 
-__all__ = ["Ground", "ground_of", "terrain_of_model"]
+__all__ = ["Ground", "ground_of", "holes_of", "slab_of", "terrain_of_model"]
 
 PLACES_MM, MEASURED_MM = 5.0, 3.5
 """Distance between places of the terrain, and between the points at which lesions are measured."""
@@ -113,6 +114,13 @@ class Ground:
         return {name: float((mask & self.lung).sum() * voxel_ml) for name, mask in masks.items()}
 
 
+def holes_of(s: Slab, model: ChestModel, depth: Float32Array) -> Float32Array:
+    """Part of each voxel that the emphysema of a chest has emptied, [z, y, x], in model coordinates."""
+    if model.spec.emphysema == 0.0 and model.spec.paraseptal == 0.0:
+        return np.zeros(s.shape, dtype=np.float32)
+    return air_holes(s, model.spec, depth, model.fine, model.coarse)
+
+
 def ground_of(model: ChestModel) -> Ground:
     """The ground of a made chest, cropped to its lungs."""
     patient = slab_of(MEASURED_MM, model.spec.size)
@@ -122,10 +130,12 @@ def ground_of(model: ChestModel) -> Ground:
     patient = patient.crop(box)  # type: ignore[arg-type]
     s = patient.scaled(model.spec.size)
     t = thorax(s, model.spec)
+    hu = parenchyma(s, model)
+    empty(hu, holes_of(s, model, t.depth))
     return Ground(
         terrain=terrain_of_model(model),
         slab=patient,
-        hu=parenchyma(s, model),
+        hu=hu,
         lung=cover(t.lung, s.voxel_mm) >= 0.5,
         depth_mm=t.depth * np.float32(model.spec.size),
         lobe=lobes(s),

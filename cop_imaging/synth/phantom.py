@@ -12,7 +12,8 @@ from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.volume import Acquisition, CTVolume
 from cop_imaging.provenance import array_digest
 from cop_imaging.synth.case import CaseSpec, stream
-from cop_imaging.synth.chest import ChestSpec
+from cop_imaging.synth.chest_spec import ChestSpec
+from cop_imaging.synth.diseases.emphysema import with_emphysema
 from cop_imaging.synth.diseases.rendering import draw_lesions
 from cop_imaging.synth.ground import ground_of
 from cop_imaging.synth.lesions.lesion import Lesion
@@ -92,7 +93,7 @@ def make_case(case: CaseSpec, geometry: Geometry | None = None, *, matrix: int =
     ValueError
         If the grid's axes do not run along the patient's.
     """
-    model = model_of(case.body, stream(case.seed, "model"))
+    model = with_emphysema(model_of(case.body, stream(case.seed, "model")), case)
     ground = ground_of(model)
     lesions = draw_lesions(case, ground)
     if geometry is None:
@@ -132,8 +133,8 @@ def moving_parts(spec: ChestSpec) -> MovingParts:
 def patient_of(spec: ChestSpec) -> Acquisition:
     """What the headers say of the patient: sex, age, height and weight of the body."""
     return Acquisition(
-        sex="M",
-        age_years=58.0,
-        height_m=round(1.75 * spec.size, 2),
-        weight_kg=round(58.0 * spec.size**3 + spec.fat_mm * 1.2, 1),
+        sex="F" if spec.female else "M",
+        age_years=spec.age_years,
+        height_m=round(spec.height_cm / 100.0, 2),
+        weight_kg=spec.weight_kg,
     )

@@ -6,7 +6,7 @@ import numpy as np
 
 from cop_imaging.core.arrays import BoolArray
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.synth.chest import ChestSpec
+from cop_imaging.synth.chest_spec import ChestSpec
 from cop_imaging.synth.ground import terrain_of_model
 from cop_imaging.synth.lesions.consolidation import Consolidation
 from cop_imaging.synth.lesions.ground_glass import GroundGlass

@@ -89,6 +89,12 @@ def test_body_and_scanner_of_a_seed_are_the_same_whatever_the_disease(knowledge)
     assert draw_case("COP", 78, knowledge=knowledge).scanner != one.scanner
 
 
+def test_blood_is_as_bright_as_the_phase_of_the_scan_makes_it(cases):
+    for case in cases[:400]:
+        bright = max(case.body.blood_hu, case.body.pulmonary_hu or 0.0) > 80.0
+        assert bright == (case.scanner.contrast_phase != "none")
+
+
 def test_findings_are_as_frequent_as_the_tables_say(cases, knowledge):
     table = mean_table(knowledge)
     rates = rates_from(table, knowledge)

@@ -6,10 +6,11 @@ from cop_imaging.synth.case import CaseSpec, stream
 from cop_imaging.synth.diseases.density import consolidation, ground_glass, rims
 from cop_imaging.synth.diseases.distribution import distribution_of
 from cop_imaging.synth.diseases.fitting import fitted
+from cop_imaging.synth.diseases.interstitium import airway_lesions, fibrotic_lesions, fluid
+from cop_imaging.synth.diseases.nodules import nodular_lesions
 from cop_imaging.synth.diseases.shapes import organizing_shapes
 from cop_imaging.synth.ground import Ground
 from cop_imaging.synth.lesions.lesion import Lesion
-from cop_imaging.synth.terrain import Terrain
 
 __all__ = ["SHAPES", "draw_lesions"]
 
@@ -18,11 +19,22 @@ SHAPES = (
     "perilobular",
     "band",
     "crazy_paving",
+    "nodule",
+    "centrilobular_nodules",
+    "tree_in_bud",
+    "mass",
+    "cavity",
+    "reticulation",
+    "honeycombing",
+    "traction_bronchiectasis",
+    "wall_thickening",
+    "bronchial_dilatation",
+    "mosaic",
+    "atelectasis",
+    "emphysema",
 )
 """Names of the true masks that cases have where the lesion is drawn."""
 
-LARGEST_PERCENT = 85.0
-"""The tail of an extent can reach beyond the lungs."""
 BLOCKS = ("distribution", "density", "shape", "nodules", "fibrosis", "airway", "pleura")
 
 
@@ -38,22 +50,24 @@ def draw_lesions(case: CaseSpec, ground: Ground) -> tuple[Lesion, ...]:
     rng = {name: stream(case.seed, "lesions", case.disease, n) for n, name in enumerate(BLOCKS)}
     terrain = ground.terrain
     spread = distribution_of(case.disease, case.findings, rng["distribution"])
+    airways = airway_lesions(case, terrain, spread, rng["airway"])
+    fibrosis = fibrotic_lesions(case, ground, spread, rng["fibrosis"])
+    effusion = fluid(case, ground, spread, rng["pleura"])
     shapes = organizing_shapes(case, terrain, spread, rng["shape"])
+    above = (*nodular_lesions(case, terrain, spread, rng["nodules"]), *shapes, *airways, *effusion)
     dense: tuple[Lesion, ...] = ()
     if case.has("consolidation"):
         draw = consolidation(case, terrain, spread, rng["density"])
-        dense = fitted(ground, "consolidation", asked_ml(case, terrain, "consolidation"), draw, above=shapes)
+        asked = case.asked_ml("consolidation", terrain.lung_ml)
+        dense = fitted(ground, "consolidation", asked, draw, below=fibrosis, above=above)
     haze: tuple[Lesion, ...] = ()
     if case.has("ground_glass"):
-        asked = asked_ml(case, terrain, "ground_glass")
+        asked = case.asked_ml("ground_glass", terrain.lung_ml)
+        above = (*fibrosis, *dense, *above)
         around = rims(dense, case, rng["density"])
         # Rims that alone make too much haze are left out.
-        around = around if ground.measure((*around, *dense, *shapes))["ground_glass"] < 0.8 * asked else ()
+        around = around if ground.measure((*around, *above))["ground_glass"] < 0.8 * asked else ()
         draw = ground_glass(case, terrain, spread, rng["density"])
-        haze = (*fitted(ground, "ground_glass", asked, draw, above=(*around, *dense, *shapes)), *around)
-    return (*haze, *dense, *shapes)
-
-
-def asked_ml(case: CaseSpec, terrain: Terrain, finding: str) -> float:
-    """Volume of an extent that is given in percent of the lungs."""
-    return min(case.extents[finding], LARGEST_PERCENT) / 100.0 * terrain.lung_ml
+        haze = (*fitted(ground, "ground_glass", asked, draw, above=(*around, *above)), *around)
+        return (*haze, *above)
+    return (*fibrosis, *dense, *above)

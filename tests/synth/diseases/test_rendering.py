@@ -6,6 +6,7 @@ import pytest
 from cop_imaging.synth import coarse_grid, draw_case, make_case
 from cop_imaging.synth.case import stream
 from cop_imaging.synth.diseases import load_knowledge
+from cop_imaging.synth.diseases.emphysema import emphysema_percent, with_emphysema
 from cop_imaging.synth.diseases.rendering import draw_lesions
 from cop_imaging.synth.ground import ground_of
 from cop_imaging.synth.lesions.lobar_consolidation import LobarConsolidation
@@ -63,6 +64,19 @@ def test_consolidation_and_ground_glass_have_the_extent_that_was_asked(disease, 
             assert 1 / 1.3 < got[name] / asked < 1.3, name
 
 
+@pytest.mark.parametrize(("finding", "percent"), [("reticulation", 12.0), ("honeycombing", 4.0)])
+def test_fibrosis_has_the_extent_that_was_asked(finding, percent, ground):
+    case = with_findings(draw_case("UIP", 1), finding, "bilateral", "lower_zone_predominant", **{finding: percent})
+    got = ground.measure(draw_lesions(case, ground))[finding]
+    assert got == pytest.approx(percent / 100.0 * ground.terrain.lung_ml, rel=0.3)
+
+
+@pytest.mark.parametrize("asked_ml", [60.0, 600.0])
+def test_an_effusion_has_the_volume_that_was_asked(asked_ml, ground):
+    case = with_findings(draw_case("CAP", 1), "pleural_effusion", "bilateral", pleural_effusion=asked_ml)
+    assert ground.measure(draw_lesions(case, ground))["effusion"] == pytest.approx(asked_ml, rel=0.3)
+
+
 def test_healthy_lungs_stay_healthy(ground, knowledge):
     case = found(knowledge, lambda c: not c.findings or set(c.findings) == {"normal_lung_volume"}, 1, ("NORMAL",))[0]
     assert draw_lesions(case, ground) == ()
@@ -83,6 +97,14 @@ def test_absent_findings_draw_nothing(ground):
         ("reversed_halo", "reversed_halo"),
         ("perilobular", "perilobular"),
         ("bands", "band"),
+        ("small_nodules", "nodule"),
+        ("centrilobular_nodules", "centrilobular_nodules"),
+        ("large_nodule_or_mass", "mass"),
+        ("cavity", "cavity"),
+        ("traction_bronchiectasis", "traction_bronchiectasis"),
+        ("bronchial_wall_thickening", "wall_thickening"),
+        ("bronchial_dilation", "bronchial_dilatation"),
+        ("mosaic_attenuation", "mosaic"),
     ],
 )
 def test_a_finding_draws_its_shape(finding, mask, ground):
@@ -144,6 +166,16 @@ def test_bacterial_pneumonia_fills_a_lobe(ground, knowledge):
     plain = (with_findings(c, "consolidation", "bilateral", consolidation=4.0) for c in cases)
     kinds = [{type(lesion) for lesion in draw_lesions(case, ground)} for case in plain]
     assert any(LobarConsolidation in kind for kind in kinds)
+
+
+@pytest.mark.parametrize("percent", [1.0, 8.0])
+def test_emphysema_fills_the_part_of_the_lungs_that_was_asked(percent, knowledge):
+    case = with_findings(draw_case("UIP", 3, knowledge=knowledge), "emphysema", emphysema=percent)
+    model = model_of(case.body.model_copy(update={"emphysema": 0.0, "paraseptal": 0.0}), stream(3, "model"))
+    assert emphysema_percent(with_emphysema(model, case)) == pytest.approx(percent, rel=0.15)
+    # A body's own emphysema stays, whatever the case's findings.
+    ill = with_emphysema(model, case)
+    assert with_emphysema(ill, with_findings(case)) is ill
 
 
 def test_the_same_case_draws_the_same_lesions(ground):
