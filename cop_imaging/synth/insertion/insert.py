@@ -29,8 +29,11 @@ USUAL_TISSUE_HU = 42.0
 PLAIN_HU, ENHANCED_HU = (25.0, 55.0), (60.0, 110.0)
 """Airless lung without and with contrast medium: it overlaps muscle, liver and fluid."""
 ENHANCED_BLOOD_HU = 90.0
-UNEVEN_HU, UNEVEN_MM = 3.0, 6.0
-"""SD and correlation length of the density of airless lung, over noise."""
+UNEVEN_HU, UNEVEN_MM = (0.0, 12.0), 2.0
+"""Least and largest SD of the density of airless lung beyond noise, which is that of the scan's other soft tissue, and
+how far it is correlated."""
+SKEW = 0.35
+"""Rests of air and small bronchi make airless lung lighter in spots, more than anything makes it denser."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,12 +128,14 @@ def insert(
     }
     new_lungs = lungs.copy()
     new_airways = airways.copy() if airways is not None else None
-    whole = reached(denser, model.slab)
-    if whole is not None:
+    for n, group in enumerate(groups(denser)):
+        whole = reached(group, model.slab)
+        if whole is None:
+            continue
         unevenness = uneven(model.slab.crop(whole), rng)
         for box, kept in chunks(whole, volume.geometry.spacing_mm[0], hu.shape[0]):
             chunk = Chunk(model, volume, lungs, airways, box, kept, whole)
-            chunk.fill(denser, unevenness, seed, hu, truth, new_lungs, new_airways)
+            chunk.fill(group, unevenness, seed + 1_000_003 * n, hu, truth, new_lungs, new_airways)
     truth |= {"lungs": new_lungs, "lungs_right": new_lungs == 1, "lungs_left": new_lungs == 2}
     if new_airways is not None:
         truth["airways"] = new_airways
@@ -145,6 +150,23 @@ def insert(
     }
     changed = replace(volume, hu=hu, digest=array_digest(hu, volume.geometry))
     return Inserted(changed, truth, tuple(lesions), parameters)
+
+
+def groups(lesions: Sequence[Lesion]) -> list[list[Lesion]]:
+    """Lesions in their order, parted so that the reach of no two groups overlaps: what lies between is left alone."""
+    found: list[list[Lesion]] = []
+    for lesion in lesions:
+        near = [group for group in found if any(overlap(lesion, other) for other in group)]
+        joined = [other for group in near for other in group]
+        found = [group for group in found if all(group is not n for n in near)]
+        found.append([other for other in lesions if other is lesion or any(other is j for j in joined)])
+    return found
+
+
+def overlap(a: Lesion, b: Lesion) -> bool:
+    """Whether the boxes that two lesions reach touch."""
+    reach = a.reach_mm + b.reach_mm
+    return all(abs(p - q) <= reach for p, q in zip(a.centre_mm, b.centre_mm, strict=True))
 
 
 def reached(lesions: Sequence[Lesion], slab: Slab) -> Box | None:
@@ -224,7 +246,11 @@ class Chunk:
         )
         added = blurred(drawn - level, model.spread, spacing)
         dense = np.clip(added / (np.float32(USUAL_TISSUE_HU) - level), 0.0, 1.0)
-        new = image + share.parenchyma * (added + dense * np.float32(UNEVEN_HU) * unevenness.on(slab))
+        field = unevenness.on(slab)
+        field -= np.float32(SKEW) * (field * field - 1.0)
+        field *= np.float32(1.0 / np.sqrt(1.0 + 2.0 * SKEW**2))
+        strength = np.float32(np.clip(model.noise.structure_hu, *UNEVEN_HU))
+        new = image + share.parenchyma * (added + dense * strength * field)
         replaced = dense * np.clip(share.parenchyma * 4.0, 0.0, 1.0)
         masks = dict(blended.masks)
         masks["airways"] = np.zeros(inside.shape, dtype=bool)
@@ -259,7 +285,8 @@ class Chunk:
     def noise(self, box: Box, seed: int) -> Float32Array:
         """Noise of SD 1 in a part of the run, the same whatever the run."""
         plane = (self.whole[1].stop - self.whole[1].start, self.whole[2].stop - self.whole[2].start)
-        drawn = self.model.noise.draw(range(box[0].start, box[0].stop), plane, seed)
+        z = self.model.slab.z.ravel()[box[0]]
+        drawn = self.model.noise.draw(range(box[0].start, box[0].stop), z, plane, seed)
         y, x = (slice(box[n].start - self.whole[n].start, box[n].stop - self.whole[n].start) for n in (1, 2))
         return drawn[:, y, x]
 

@@ -27,8 +27,8 @@ WALL_MM = 2.5
 LEAST_WALL_HU, MOST_WALL_HU = -120.0, 250.0
 BRONCHUS_MM, WALL_HU = 1.5, 60.0
 """How far the wall of a bronchus is sought around its lumen, and the density of the wall."""
-LUMEN_DEPTH_HU = 90.0
-"""How much darker than its surroundings a lumen is that no mask shows."""
+LUMEN_DEPTH_HU, LUMEN_RANGE_HU = 250.0, 150.0
+"""How much darker than its wall a lumen is that no mask shows, and over which range it is taken for one."""
 
 
 def parenchyma_field(hu: Int16Array, slab: Slab, lung_map: LungMap) -> Field:
@@ -152,8 +152,8 @@ def lumen_share(
     spacing_mm: tuple[float, float, float],
 ) -> Float32Array:
     """Part of each voxel in a bronchus: the mask as the scan blurs it, and small dark tubes inside walls."""
-    closed = ndimage.grey_closing(image, size=(1, 7, 7))
-    dark = np.clip((closed - image - LUMEN_DEPTH_HU) / 120.0, 0.0, 1.0) * (image < level_hu - 30.0)
+    closed = ndimage.grey_closing(image, size=(1, 5, 5))
+    dark = np.clip((closed - image - LUMEN_DEPTH_HU) / LUMEN_RANGE_HU, 0.0, 1.0) * (image < level_hu - 30.0)
     if airways is not None and airways.any():
         np.maximum(dark, blurred(airways.astype(np.float32), spread, spacing_mm), out=dark)
     out: Float32Array = dark.astype(np.float32)
