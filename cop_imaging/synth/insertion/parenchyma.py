@@ -25,8 +25,8 @@ NEAR_BORDER = 3.0
 """How much more lung than the mask's blurred border says a voxel at the border may hold."""
 WALL_MM = 2.5
 LEAST_WALL_HU, MOST_WALL_HU = -120.0, 250.0
-BRONCHUS_MM, WALL_HU = 1.5, 60.0
-"""How far the wall of a bronchus is sought around its lumen, and the density of the wall."""
+WALL_HU = 60.0
+"""Least density of what fills a voxel that is not parenchyma: walls of bronchi, septa."""
 LUMEN_DEPTH_HU, LUMEN_RANGE_HU = 250.0, 150.0
 """How much darker than its wall a lumen is that no mask shows, and over which range it is taken for one."""
 
@@ -132,10 +132,10 @@ def shares(
     wall = (wall + np.float32(1e-4 * 40.0)) / weight
     other = core * np.float32(blood) + (1.0 - core) * wall
     lumen = lumen_share(image, airways, level_hu, spread, spacing_mm)
-    # The wall of a bronchus is no blood: beside a lumen only what is as bright as blood near by is taken for it.
-    beside = np.clip(blurred(lumen, ScanSpread(BRONCHUS_MM, 0.4 * spacing_mm[0]), spacing_mm) * 12.0, 0.0, 1.0)
+    # Walls of bronchi, septa and the finest vessels are part of airless tissue: only what is as bright as blood near by
+    # is taken for blood.
     brightest = np.clip(ndimage.grey_dilation(image, size=(1, 3, 3)), min(WALL_HU, blood), blood)
-    other = other + beside * core * (np.minimum(brightest, other) - other)
+    other = other + core * (np.minimum(brightest, other) - other)
     part = ((1.0 - lumen) * other + np.float32(AIR_HU) * lumen - image) / (other - level_hu)
     part = np.clip(part, 0.0, 1.1 * (1.0 - lumen))
     part = np.maximum(part - np.float32(DEAD_SHARE) * (part < 0.3), 0.0)
