@@ -31,6 +31,14 @@ LOCALIZER_TYPES = frozenset({"LOCALIZER", "SCOUT"})
 PROJECTIONS = frozenset({"MIP", "MINIP", "VRT", "CPR", "PROJECTION IMAGE"})
 """Image types of pictures that hold the extreme of several slices, or no plane: no Hounsfield units of a place (PS3.3
 C.8.16.1, and what vendors write)."""
+OTHER_QUANTITIES = frozenset(
+    {
+        *("SUBTRACTION", "IODINE_MAP", "IODINE", "MAT_SPECIFIC", "MAT_REMOVED", "MAT_FRACTIONAL", "MAT_MODIFIED"),
+        *("MAT_VALUE_BASED", "EFF_ATOMIC_NUM", "ELECTRON_DENSITY", "EFF_Z", "ZEFF", "PERFUSION"),
+    }
+)
+"""Image types of maps that hold another quantity than the attenuation of one tube voltage (PS3.3 C.8.15.3.10, and what
+vendors write)."""
 REFORMATTED = frozenset({"MPR", "REFORMATTED", "AVERAGE"})
 """Image types of slices that were interpolated from others (PS3.3 C.8.2.1.1.1, C.8.16.1)."""
 OTHER_PARTS = frozenset({"HEAD", "BRAIN", "SKULL", "NECK", "PELVIS", "KNEE", "HIP", "FOOT", "HAND", "LEG", "ARM"})
@@ -43,6 +51,13 @@ SECONDARY_CAPTURE = frozenset(
         SecondaryCaptureImageStorage,
     }
 )
+MODALITIES = frozenset(
+    {
+        *("MR", "PT", "NM", "US", "CR", "DX", "MG", "XA", "RF", "OT", "SC", "SEG", "SR", "PR", "KO", "REG", "ES", "XC"),
+        *("RTDOSE", "RTIMAGE", "RTPLAN", "RTSTRUCT", "DOC", "ECG", "SM", "OP", "OPT", "PX", "IO", "IVUS", "RWV", "BI"),
+    }
+)
+"""Modalities that a message names (PS3.3 C.7.3.1.1.1)."""
 LOSSY = "01"
 """Value of Lossy Image Compression once an image has lost something (PS3.3 C.7.6.1.1.5)."""
 
@@ -100,6 +115,7 @@ class Kind(NamedTuple):
 
 LOCALIZER = Kind("localizer", "series.only_localizers", "the axial slices of the scan are needed")
 PROJECTION = Kind("projection of several slices", "series.projection", "the original axial slices are needed")
+MAP = Kind("map of another quantity", "series.other_quantity", "slices in Hounsfield units are needed")
 SCREEN_CAPTURE = Kind("screen capture", "series.secondary_capture", "the original axial slices are needed")
 
 
@@ -117,12 +133,18 @@ class Ranked:
 def kind_of(record: SliceRecord) -> Kind | None:
     """What an image is when it is no CT slice of a body; None for a CT slice."""
     if record.modality.upper() != "CT":
-        return Kind(f"{record.modality or 'without a modality'}", "series.not_ct", "a chest CT series is needed")
+        # What is no term of the standard may be anything, a name too.
+        modality = record.modality.upper()
+        words = modality if modality in MODALITIES else "of another modality" if modality else "without a modality"
+        return Kind(words, "series.not_ct", "a chest CT series is needed")
     if LOCALIZER_TYPES & set(record.image_type):
         return LOCALIZER
     if PROJECTIONS & set(record.image_type):
         return PROJECTION
-    if record.sop_class in SECONDARY_CAPTURE:
+    if OTHER_QUANTITIES & set(record.image_type):
+        return MAP
+    colours = record.header.text("PhotometricInterpretation") or "MONOCHROME2"
+    if record.sop_class in SECONDARY_CAPTURE or not colours.startswith("MONOCHROME"):
         return SCREEN_CAPTURE
     if record.sop_class != CTImageStorage and record.sop_class not in MULTI_FRAME:
         words = UID(record.sop_class).name.removesuffix(" Storage")

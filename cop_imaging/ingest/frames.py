@@ -50,10 +50,14 @@ def frame_headers(header: Header) -> Iterator[Header]:
     per_frame = dataset.get(PER_FRAME) or ()
     if not 0 < count <= MOST_FRAMES or len(per_frame) != count:
         raise ValueError("the functional groups do not fit the number of frames")
+    pixels = (header.binary("Rows") or 0) * (header.binary("Columns") or 0)
+    expected = count * pixels * ((header.binary("BitsAllocated") or 0) // 8)
+    if header.pixel_bytes is not None and header.pixel_bytes - expected not in {0, 1}:
+        raise ValueError("the pixels do not fit the number of frames")
     shared = {} if not dataset.get(SHARED) else _elements(dataset.get(SHARED)[0])
     for n, groups in enumerate(per_frame):
         own = {
-            TAGS["NumberOfFrames"]: b"1",
+            TAGS["NumberOfFrames"]: b"%d" % count,
             TAGS["InstanceNumber"]: b"%d" % (n + 1),
             **shared,
             **_elements(groups),

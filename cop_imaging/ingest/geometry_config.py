@@ -155,6 +155,14 @@ class GeometryConfig(Section):
         means="distance between slices over their thickness above which there are gaps",
         source="headers round the thickness to 0.1 mm; estimate",
     )
+    unknown_thickness_mm: float = quantity(
+        5.0,
+        low=1.0,
+        high=20.0,
+        unit="mm",
+        means="distance between slices that do not say how thick they are, above which there may be gaps between them",
+        source="slices of chest CT without gaps are at most 5 mm thick in nearly all protocols; estimate",
+    )
     thick_mm: float = quantity(
         3.0,
         low=0.5,

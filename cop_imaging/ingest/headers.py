@@ -77,6 +77,8 @@ PIXELS = (
     "HighBit",
     "SamplesPerPixel",
     "NumberOfFrames",
+    "InConcatenationTotalNumber",
+    "PhotometricInterpretation",
     "PixelRepresentation",
     "RescaleSlope",
     "RescaleIntercept",

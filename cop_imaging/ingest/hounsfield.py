@@ -18,11 +18,10 @@ from cop_imaging.ingest.density_config import DensityConfig
 from cop_imaging.ingest.fragments import frames_of
 from cop_imaging.ingest.headers import Header
 from cop_imaging.ingest.padding import canvas, declared
-from cop_imaging.ingest.pixels import ENCAPSULATED, StoredSlice, decode, is_lossy
+from cop_imaging.ingest.pixels import ENCAPSULATED, StoredSlice, decode, is_lossy, stream_is_lossy
 
 __all__ = ["Filled", "fill", "same_image", "slice_hu"]
 
-DEFAULTS = DensityConfig()
 INT16 = np.iinfo(np.int16)
 UNIT = ("HU", "HOUN", "US")
 """How Rescale Types of CT images begin (PS3.3 C.11.1.1.2): Hounsfield units, some misspelt, or unspecified."""
@@ -78,7 +77,7 @@ def fill(
         for sample, outside in pool.map(one, range(len(headers))):
             densities.add(sample)
             padded.update(outside)
-    return Filled(densities, (*_padding(padded, hu.size), *_lossy(headers, config)))
+    return Filled(densities, (*_padding(padded, hu.size), *_lossy(headers, frames, config)))
 
 
 def slice_hu(
@@ -135,7 +134,7 @@ def slice_hu(
     return sample, padded
 
 
-def same_image(one: Header, other: Header, config: DensityConfig = DEFAULTS) -> bool:
+def same_image(one: Header, other: Header, config: DensityConfig) -> bool:
     """Whether two slices show the same densities, each read with the limits of ``config``."""
     shapes = {(h.binary("Rows") or 0, h.binary("Columns") or 0) for h in (one, other)}
     if len(shapes) > 1:
@@ -192,10 +191,10 @@ def _compressed_frames(headers: Sequence[Header]) -> dict[object, tuple[bytes, .
                     f"the frames of {header.shown} cannot be told apart: damaged or cut off; send the file again",
                     code="pixels.undecodable",
                 ) from error
-            if len(found[header.path]) <= max(h.frame or 0 for h in headers if h.path == header.path):
+            if header.text("NumberOfFrames") != str(len(found[header.path])):
                 raise SeriesError(
-                    f"{header.shown} holds {len(found[header.path])} frames, fewer than its header says; send the "
-                    "file again",
+                    f"{header.shown} holds {len(found[header.path])} frames and its header says "
+                    f"{header.text('NumberOfFrames')}; send the file again",
                     code="pixels.undecodable",
                 )
     return found
@@ -210,8 +209,15 @@ def _padding(padded: Mapping[str, int], size: int) -> tuple[Issue, ...]:
     return (Issue(code="pixels.padding", severity=Severity.INFO, message=message, measured=share),)
 
 
-def _lossy(headers: Sequence[Header], config: DensityConfig) -> tuple[Issue, ...]:
+def _lossy(
+    headers: Sequence[Header], frames: Mapping[object, tuple[bytes, ...]], config: DensityConfig
+) -> tuple[Issue, ...]:
     lossy = [header for header in headers if is_lossy(header)]
+    # One encoder wrote a series: the stream of its middle slice stands for all that claim to be whole.
+    middle = headers[len(headers) // 2]
+    frame = frames[middle.path][middle.frame] if middle.path in frames and middle.frame is not None else None
+    if not lossy and stream_is_lossy(middle, frame):
+        lossy = list(headers)
     if not lossy:
         return ()
     ratios = [ratio for h in lossy if (ratio := h.number("LossyImageCompressionRatio", 1.0, 1e4)) is not None]

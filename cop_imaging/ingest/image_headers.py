@@ -46,6 +46,8 @@ META_SYNONYMS = (
 """Fields of MetaImage that mean the same (MetaIO, metaObject.cxx and metaImage.cxx)."""
 META_USUAL = {
     "HeaderSize": ("0",),
+    "ObjectType": ("Image",),
+    "Modality": ("MET_MOD_CT", "MET_MOD_OTHER", "MET_MOD_UNKNOWN"),
     "BinaryData": ("True",),
     "CompressedData": ("False", "True"),
     "ElementToIntensityFunctionSlope": ("1", "1.0"),
@@ -138,8 +140,8 @@ def _check_nrrd(head: bytes, path: Path) -> None:
     fields = _once(re.findall(r"^(?!#)([^:\n]+):(?!=)(.*)$", text.lower(), re.MULTILINE), path)
     if fields.keys() & {"data file", "datafile"}:
         raise _elsewhere(path)
-    if fields.get("space") not in PATIENT_SPACES or "space directions" not in fields:
-        raise _unoriented(path, "space and space directions")
+    if fields.get("space") not in PATIENT_SPACES or not {"space directions", "space origin"} <= fields.keys():
+        raise _unoriented(path, "space, space directions and space origin")
     if set(re.findall(r'"([^"]*)"', fields.get("space units", ""))) - {"mm", "millimeter", "millimeters", ""}:
         raise _not_millimetres(path)
 
@@ -159,8 +161,12 @@ def _check_meta(head: bytes, path: Path) -> None:
             raise damaged(path)
     if not fields.keys() & META_SYNONYMS[0]:
         raise _unoriented(path, "TransformMatrix")
-    if not fields.keys() & META_SYNONYMS[1]:
-        raise _unoriented(path, "ElementSpacing")
+    for names in META_SYNONYMS[1:]:
+        if not fields.keys() & names:
+            raise _unoriented(path, min(names))
+    spacing = next(fields[name] for name in META_SYNONYMS[1] if name in fields)
+    if "-" in spacing.replace("e-", ""):
+        raise damaged(path)
     if fields.get("DistanceUnits", "mm").lower() not in {"mm", "?"}:
         raise _not_millimetres(path)
     # The library takes no notice of these, and reads other voxels than the file means.
@@ -195,7 +201,7 @@ def _check_length(fields: dict[str, str], start: int, path: Path) -> None:
     except (KeyError, ValueError) as error:
         raise damaged(path) from error
     if fields.get("CompressedData", "False") == "False":
-        if path.stat().st_size < start + wanted:
+        if path.stat().st_size != start + wanted:
             raise damaged(path)
         return
     count, unpack = 0, zlib.decompressobj()
@@ -217,12 +223,15 @@ def _check_nifti(head: bytes, path: Path) -> None:
     if len(head) < HEADER:
         raise damaged(path)
     try:
-        order, _, new, _ = _layout(head)
+        order, offset_at, new, _ = _layout(head)
+        _check_single_file(head, order, offset_at, new, path)
         # Codes, rows of the sform, quaternion of the qform, handedness (pixdim[0]); their numbers; their codes.
         at, number, code = ((344, 400, 352, 104), "d", "i") if new == "q" else ((252, 280, 256, 76), "f", "h")
         qform, sform = struct.unpack_from(f"{order}2{code}", head, at[0])
-        matrix = np.array(struct.unpack_from(f"{order}12{number}", head, at[1])).reshape(3, 4)[:, :3]
+        rows = np.array(struct.unpack_from(f"{order}12{number}", head, at[1])).reshape(3, 4)
+        matrix = rows[:, :3]
         quaternion = struct.unpack_from(f"{order}3{number}", head, at[2])
+        shift = struct.unpack_from(f"{order}3{number}", head, at[2] + (24 if new == "q" else 12))
         handed, *steps = struct.unpack_from(f"{order}4{number}", head, at[3])
     except struct.error as error:
         raise damaged(path) from error
@@ -230,6 +239,8 @@ def _check_nifti(head: bytes, path: Path) -> None:
         raise _unoriented(path, "qform or sform")
     # ITK makes 1 mm of a spacing of zero, and turns an axis for a negative one.
     if not min(steps) > 0 or not np.isfinite(steps).all():
+        raise damaged(path)
+    if qform > 0 and not np.dot(quaternion, quaternion) <= 1.0 + SHEAR:
         raise damaged(path)
     if sform <= 0:
         return
@@ -240,11 +251,22 @@ def _check_nifti(head: bytes, path: Path) -> None:
     if not at_right_angles((matrix / lengths).T):
         raise sheared(path)
     turned = qform > 0 and np.abs(_rotation(quaternion, handed) - matrix / lengths).max() > DISAGREE
-    if turned or np.abs(lengths / steps - 1.0).max() > DISAGREE:
+    moved = qform > 0 and not np.abs(rows[:, 3] - shift).max() <= 0.5 * max(steps)
+    if turned or moved or np.abs(lengths / steps - 1.0).max() > DISAGREE:
         raise SeriesError(
             f"pixdim, qform and sform of {path} disagree on how it lies in the patient; convert it from DICOM again",
             code="geometry.inconsistent",
         )
+
+
+def _check_single_file(head: bytes, order: str, offset_at: int, new: str, path: Path) -> None:
+    """Refuse what nifti1.h and nifti2.h forbid in one file, and a scale that the library applies and they do not."""
+    magic, first = (head[4:8], NIFTI_2) if new == "q" else (head[344:348], HEADER)
+    slope, intercept = struct.unpack_from(f"{order}2{'d' if new == 'q' else 'f'}", head, 176 if new == "q" else 112)
+    (offset,) = struct.unpack_from(f"{order}{new}", head, offset_at)
+    unscaled = slope == 0.0 or not math.isfinite(slope)
+    if magic[:3] not in {b"n+1", b"n+2"} or not offset >= first or (unscaled and intercept != 0.0):
+        raise damaged(path)
 
 
 def _rotation(quaternion: tuple[float, ...], handed: float) -> Float64Array:

@@ -34,10 +34,18 @@ from cop_imaging.core.arrays import AnyArray
 from cop_imaging.errors import SeriesError
 from cop_imaging.ingest.fragments import single_frame
 from cop_imaging.ingest.headers import Header, syntax_name, unreadable
+from cop_imaging.ingest.lossless_jpeg import coded_pixels
 from cop_imaging.ingest.parsing import DAMAGE
-from cop_imaging.ingest.streams import check_jpeg, check_jpeg2000, check_jpeg_dct, check_rle
+from cop_imaging.ingest.streams import (
+    check_jpeg,
+    check_jpeg2000,
+    check_jpeg_dct,
+    check_rle,
+    irreversible,
+    near_lossless,
+)
 
-__all__ = ["ENCAPSULATED", "StoredSlice", "decode", "is_lossy"]
+__all__ = ["ENCAPSULATED", "StoredSlice", "decode", "is_lossy", "stream_is_lossy"]
 
 NATIVE = frozenset(
     {ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian}
@@ -108,6 +116,14 @@ def decode(header: Header, frame: bytes | None = None) -> StoredSlice:
 def is_lossy(header: Header) -> bool:
     """Whether the image has lost something in compression, by its syntax or its header (PS3.3 C.7.6.1.1.5)."""
     return header.syntax in ALWAYS_LOSSY or header.text("LossyImageCompression") == "01"
+
+
+def stream_is_lossy(header: Header, frame: bytes | None) -> bool:
+    """Whether the stream itself was compressed with loss, whatever syntax and header claim."""
+    stream = _stream(header) if frame is None and header.syntax in JPEG_LS | JPEG_2000 else frame or b""
+    if header.syntax in JPEG_LS:
+        return near_lossless(stream)
+    return header.syntax in JPEG_2000 and irreversible(stream)
 
 
 def _values(header: Header, frame: bytes | None) -> AnyArray:
@@ -188,12 +204,19 @@ def _compressed(header: Header, frame: bytes | None, shape: tuple[int, int], bit
     elif syntax in JPEG_LOSSLESS | JPEG_LS:
         check_jpeg(stream, *shape)
         values = imagecodecs.jpeg8_decode(stream) if syntax in JPEG_LOSSLESS else imagecodecs.jpegls_decode(stream)
+        if syntax in JPEG_LOSSLESS and _ends_evenly(values) and coded_pixels(stream) < shape[0] * shape[1]:
+            raise _UnfitError("cut off")
     else:
         check_jpeg2000(stream, *shape)
         values = imagecodecs.jpeg2k_decode(stream)
     if values.dtype.kind not in "iu" or values.shape != shape:
         raise _UnfitError(f"an image of shape {values.shape}")
     return np.asarray(values)
+
+
+def _ends_evenly(values: AnyArray) -> bool:
+    """Whether the last row is of one value: the decoder of lossless JPEG fills up what is missing so."""
+    return bool((values[-1:] == values[-1:, :1]).all())
 
 
 def _stream(header: Header) -> bytes:

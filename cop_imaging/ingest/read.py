@@ -148,9 +148,13 @@ def _choose(
         groups = _asked_for(groups, series, where)
     stacks: list[tuple[str, Stack]] = []
     refused: list[tuple[int, str, SeriesError]] = []
+
+    def same(one: SliceRecord, other: SliceRecord) -> bool:
+        return same_image(one.header, other.header, config.density)
+
     for uid, slices in groups.items():
         key = series_key(uid)
-        whole, errors = stacks_of(slices, config.geometry, _same_image)
+        whole, errors = stacks_of(slices, config.geometry, same)
         stacks += [(key, stack) for stack in whole]
         refused += [(-len(slices), key, error) for error in errors]
     if not stacks:
@@ -173,10 +177,6 @@ def _asked_for(groups: dict[str, list[SliceRecord]], series: str, where: str) ->
             f"{where} holds no CT series of that UID or key; the keys of its series are {keys}", code="series.not_found"
         )
     return chosen
-
-
-def _same_image(one: SliceRecord, other: SliceRecord) -> bool:
-    return same_image(one.header, other.header)
 
 
 def _decoded(stack: Stack, issues: tuple[Issue, ...], config: IngestConfig, threads: int) -> CTVolume:

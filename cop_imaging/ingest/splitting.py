@@ -30,6 +30,8 @@ KEYS: tuple[tuple[str, Callable[[SliceRecord], Hashable]], ...] = (
     ("slice thickness", lambda r: r.thickness_mm),
 )
 """What tells two scans in one series apart, in the order in which it is tried."""
+TAKE_TURNS = frozenset({"temporal position", "cardiac phase", "tube voltage", "image type"})
+"""Keys that one scan does not change to and fro; acquisition numbers may count its rotations."""
 SPLITTABLE = frozenset({"slices.conflicting", "slices.uneven_spacing", "slices.missing", "geometry.inconsistent"})
 """Reasons for which slices are no stack that go away when two scans are told apart."""
 
@@ -61,7 +63,9 @@ def stacks_of(
     errors : tuple of SeriesError
         Of the sets of slices that are no stack, the largest first. One of the two is not empty.
     """
-    found = [_stacks_of_one(slices, config, same_image) for slices in _by_patient(records) or [[]]]
+    found = [_lost_parts(slices) or _stacks_of_one(slices, config, same_image) for slices in _by_patient(records)]
+    if not found:
+        found = [_stacks_of_one((), config, same_image)]
     stacks = [stack for some, _ in found for stack in some]
     errors = [error for _, some in found for error in some]
     return tuple(sorted(stacks, key=lambda s: -len(s.slices))), tuple(errors)
@@ -80,6 +84,20 @@ def _by_patient(records: Sequence[SliceRecord]) -> list[list[SliceRecord]]:
         key = (record.person or person, (record.study_uid or study) if told_apart else "")
         groups.setdefault(key, []).append(record)
     return sorted(groups.values(), key=lambda group: (-len(group), min(r.rank for r in group)))
+
+
+def _lost_parts(records: Sequence[SliceRecord]) -> tuple[tuple[Stack, ...], tuple[SeriesError, ...]] | None:
+    """The refusal of a multi-frame image that was written in several files, some of them lost (PS3.3 C.7.6.16.1)."""
+    parts = {r.sop_uid: r.header.binary("InConcatenationTotalNumber") or 0 for r in records}
+    wanted = max(parts.values(), default=0)
+    if wanted <= sum(1 for count in parts.values() if count):
+        return None
+    error = SeriesError(
+        f"{wanted - len(parts)} of the {wanted} files that one multi-frame image was written in are missing; send the "
+        "whole series again",
+        code="slices.missing",
+    )
+    return (), (error,)
 
 
 def _stacks_of_one(
@@ -225,9 +243,25 @@ def _parts(
 ) -> list[Part]:
     """Slices that one value of a key has: as they are, or split again by the keys that are left."""
     outcome = _stack(placed, config)
+    if isinstance(outcome, Stack) and (changing := _alternating(placed, keys)):
+        mixed = SeriesError("scans of several kinds take turns from slice to slice", code="slices.conflicting")
+        return _split(placed, mixed, changing, config) or [Part(placed, mixed)]
     if isinstance(outcome, SeriesError) and outcome.code in SPLITTABLE:
         return _split(placed, outcome, keys, config) or [Part(placed, outcome)]
     return [Part(placed, outcome)]
+
+
+def _alternating(
+    placed: Placed, keys: Sequence[tuple[str, Callable[[SliceRecord], Hashable]]]
+) -> list[tuple[str, Callable[[SliceRecord], Hashable]]]:
+    """Keys that change to and fro along a regular stack: two scans, half a step apart, and not one."""
+    found = []
+    for name, value in keys:
+        values = [value(record) for record in placed.records]
+        turns = sum(one != other for one, other in pairwise(values))
+        if name in TAKE_TURNS and turns > len(values) // 4:
+            found.append((name, value))
+    return found
 
 
 def _with(part: Part, issues: tuple[Issue, ...]) -> Part:

@@ -202,11 +202,14 @@ def _tilted(lean: Lean, shear: Shear | None, config: GeometryConfig) -> tuple[Is
 
 
 def _gaps(step: float, thickness: float | None, config: GeometryConfig) -> tuple[Issue, ...]:
-    if thickness is None or step <= config.gap_ratio * thickness:
+    # Slices that do not say how thick they are may be 5 mm, but hardly more.
+    limit = config.gap_ratio * thickness if thickness is not None else config.unknown_thickness_mm
+    if step <= limit:
         return ()
+    thick = f"{thickness:g} mm thick" if thickness is not None else "of unknown thickness"
     message = (
-        f"Slices {thickness:g} mm thick lie {step:.2f} mm apart: lung between them was not seen, so that only shares "
-        "of the slices' area are measured and no volumes."
+        f"Slices {thick} lie {step:.2f} mm apart: lung between them was not seen, so that only shares of the slices' "
+        "area are measured and no volumes."
     )
     return (
         Issue(
@@ -215,8 +218,8 @@ def _gaps(step: float, thickness: float | None, config: GeometryConfig) -> tuple
             message=message,
             affects=("signs", "likelihood"),
             spoils=("likelihood",),
-            measured=round(step / thickness, 3),
-            limit=config.gap_ratio,
+            measured=round(step / thickness, 3) if thickness is not None else round(step, 2),
+            limit=config.gap_ratio if thickness is not None else config.unknown_thickness_mm,
         ),
     )
 

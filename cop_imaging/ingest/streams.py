@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-__all__ = ["check_jpeg", "check_jpeg2000", "check_jpeg_dct", "check_rle"]
+__all__ = ["check_jpeg", "check_jpeg2000", "check_jpeg_dct", "check_rle", "irreversible", "near_lossless"]
 
 SOF_LOSSLESS, SOF_LS, DHT, SOS = 0xC3, 0xF7, 0xC4, 0xDA
 """Markers (ITU-T T.81 table B.1, T.87 annex C): frame of lossless JPEG and of JPEG-LS, Huffman table, scan."""
@@ -16,6 +16,8 @@ SOF_BASELINE, SOF_EXTENDED = 0xC0, 0xC1
 """Frames of JPEG with loss, 8 and 12 bits."""
 SIZ = b"\xff\x4f\xff\x51"
 """Start of a JPEG 2000 codestream and of its size segment (ITU-T T.800 annex A.5.1)."""
+COD = b"\xff\x52"
+"""Segment of JPEG 2000 that says how it was coded (T.800 annex A.6.1)."""
 DEEPEST_CODE, LONGEST_DIFFERENCE = 16, 16
 """Bits of the longest Huffman code and of the largest difference between two pixels."""
 RLE_HEADER = 64
@@ -95,6 +97,18 @@ def check_jpeg2000(stream: bytes, rows: int, columns: int) -> None:
     (components,) = struct.unpack_from(">H", stream, at + 40)
     _demand((below - above, right - left, components) == (rows, columns, 1))
     _demand(min(tile_width, tile_height) >= min(16, rows, columns))
+
+
+def near_lossless(stream: bytes) -> bool:
+    """Whether a whole JPEG-LS stream allowed its pixels to be off (ITU-T T.87 C.2.3: NEAR above 0)."""
+    at = stream.find(b"\xff\xda")
+    return at >= 0 and stream[at + 5 + 2 * stream[at + 4]] > 0
+
+
+def irreversible(stream: bytes) -> bool:
+    """Whether a whole JPEG 2000 stream was coded with the wavelet that rounds (T.800 A.6.1: transformation 0)."""
+    at = stream.find(COD, max(0, stream.find(SIZ)))
+    return at >= 0 and stream[at + 13] == 0
 
 
 def check_rle(stream: bytes, segments: int) -> None:

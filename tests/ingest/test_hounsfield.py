@@ -279,5 +279,5 @@ def test_whether_two_images_are_the_same_is_judged_with_the_limits_in_force(writ
     one, other = (
         read_header(write(str(around), repixel=padded_with(around)) / "IM0020.dcm") for around in (-500, -600)
     )
-    assert same_image(one, other)
+    assert same_image(one, other, DensityConfig())
     assert not same_image(one, other, DensityConfig(canvas_above_hu=-300.0))
