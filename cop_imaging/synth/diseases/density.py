@@ -156,9 +156,10 @@ def ground_glass(
     rounded = HAZY_NODULES.get(case.disease, 0.0) if not case.op else 0.0
     paved = float(rng.uniform(0.3, 0.9)) if case.has("crazy_paving") else 0.0
     plain: Callable[..., Sequence[Lesion]] = draw_ground_glass
-    if case.has("subpleural_sparing") and not case.has("peripheral"):
+    confluent = case.extents["ground_glass"] > LARGE_PERCENT["ground_glass"]
+    if case.has("subpleural_sparing") and not case.has("peripheral") and not confluent:
         plain = draw_central_ground_glass
-    elif case.has("diffuse") or case.extents["ground_glass"] > LARGE_PERCENT["ground_glass"]:
+    elif case.has("diffuse") or confluent:
         plain = draw_diffuse_ground_glass
     elif rng.random() < (GEOGRAPHIC.get(case.disease, 0.25) if not case.op else 0.25):
         plain = draw_geographic_ground_glass

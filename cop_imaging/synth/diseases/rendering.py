@@ -54,20 +54,21 @@ def draw_lesions(case: CaseSpec, ground: Ground) -> tuple[Lesion, ...]:
     fibrosis = fibrotic_lesions(case, ground, spread, rng["fibrosis"])
     effusion = fluid(case, ground, spread, rng["pleura"])
     shapes = organizing_shapes(case, terrain, spread, rng["shape"])
-    above = (*nodular_lesions(case, terrain, spread, rng["nodules"]), *shapes, *airways, *effusion)
+    rest = (*nodular_lesions(case, terrain, spread, rng["nodules"]), *shapes, *effusion)
+    # Bronchi change no density that is fitted; what the others do to it is computed once.
+    below, above = (tuple(ground.once(lesion) for lesion in group) for group in (fibrosis, rest))
     dense: tuple[Lesion, ...] = ()
     if case.has("consolidation"):
         draw = consolidation(case, terrain, spread, rng["density"])
         asked = case.asked_ml("consolidation", terrain.lung_ml)
-        dense = fitted(ground, "consolidation", asked, draw, below=fibrosis, above=above)
+        dense = fitted(ground, "consolidation", asked, draw, below=below, above=above)
     haze: tuple[Lesion, ...] = ()
     if case.has("ground_glass"):
         asked = case.asked_ml("ground_glass", terrain.lung_ml)
-        above = (*fibrosis, *dense, *above)
+        above = (*below, *(ground.once(lesion) for lesion in dense), *above)
         around = rims(dense, case, rng["density"])
         # Rims that alone make too much haze are left out.
         around = around if ground.measure((*around, *above))["ground_glass"] < 0.8 * asked else ()
         draw = ground_glass(case, terrain, spread, rng["density"])
         haze = (*fitted(ground, "ground_glass", asked, draw, above=(*around, *above)), *around)
-        return (*haze, *above)
-    return (*fibrosis, *dense, *above)
+    return (*haze, *fibrosis, *dense, *rest, *airways)
