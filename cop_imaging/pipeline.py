@@ -146,7 +146,7 @@ def _weigh(
         withheld = Issue(
             code="likelihood.withheld",
             severity=Severity.WARNING,
-            message=f"no likelihood is given, since it was never tried on such scans ({spoiled.code})",
+            message=f"No likelihood is given, since it was never tried on such scans ({spoiled.code}).",
             affects=("likelihood",),
         )
         return None, status, (*issues, withheld)
@@ -155,7 +155,7 @@ def _weigh(
         too_little = Issue(
             code="likelihood.not_assessable",
             severity=Severity.ERROR,
-            message="too few signs could be assessed for a likelihood",
+            message="Too few signs could be assessed for a likelihood.",
             affects=("likelihood",),
         )
         return None, Status.NOT_ASSESSABLE, (*issues, too_little)

@@ -131,6 +131,15 @@ def multi_frame(order):
     return make
 
 
+def one_frame_more(write, tmp):
+    path = multi_frame(range(40))(write, tmp)
+    for file in [path] if path.is_file() else list(path.iterdir()):
+        d = dcmread(file)
+        d.PixelData = d.PixelData[: d.Rows * d.Columns * 2] + d.PixelData
+        d.save_as(file)
+    return path
+
+
 def exported(ending):
     def make(write, tmp):
         names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(write()))
@@ -255,6 +264,7 @@ FAULTS = {
     "text burned in": fault(edited(BurnedInAnnotation="YES"), issues={"header.burned_in"}),
     "compressed with loss before": fault(edited(LossyImageCompression="01"), issues={"pixels.lossy"}),
     "multi-frame": fault(multi_frame(range(40))),
+    "multi-frame with a frame too many": fault(one_frame_more, refused="source.damaged"),
     "multi-frame in disorder": fault(multi_frame([(n * 11) % 40 for n in range(40)])),
     "ZIP that wants to write elsewhere": fault(packed("zip")),
     "TAR with absolute paths": fault(packed("tar")),

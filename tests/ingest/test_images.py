@@ -142,6 +142,26 @@ def test_a_nifti_spacing_that_cannot_be_is_refused(sform, spacing, code, tmp_pat
 
 
 @pytest.mark.parametrize(
+    ("place", "layout", "values", "code"),
+    [
+        (108, "<f", (0.0,), "source.damaged"),
+        (344, "<4s", (b"ni1\0",), "source.damaged"),
+        (344, "<4s", (b"\0\0\0\0",), "source.damaged"),
+        (112, "<2f", (0.0, 20.0), "source.damaged"),
+        (112, "<2f", (float("nan"), -40.0), "source.damaged"),
+        (256, "<3f", (0.8, 0.8, 0.8), "source.damaged"),
+        (268, "<f", (50.0,), "geometry.inconsistent"),
+    ],
+)
+def test_a_nifti_header_that_contradicts_itself_is_refused(place, layout, values, code, tmp_path, body):
+    path = written(image_of(body), tmp_path / "x.nii")
+    data = bytearray(path.read_bytes())
+    struct.pack_into(layout, data, place, *values)
+    path.write_bytes(data)
+    assert refusal(path) == code
+
+
+@pytest.mark.parametrize(
     ("ending", "old", "new"),
     [
         (".nrrd", b"space directions: (4,0,0)", b"space directions: (4,1,0)"),
@@ -159,6 +179,8 @@ def test_a_sheared_volume_is_refused(ending, old, new, tmp_path, body):
         (".nrrd", b"space: left-posterior-superior", b"space dimension: 3"),
         (".mha", b"TransformMatrix", b"Comment"),
         (".mha", b"ElementSpacing", b"Comment"),
+        (".mha", b"Offset", b"Comment"),
+        (".nrrd", b"space origin:", b"# origin:"),
     ],
 )
 def test_no_orientation_is_ever_assumed(ending, old, new, tmp_path, body):
@@ -202,6 +224,9 @@ def test_a_header_that_two_parsers_would_read_differently_is_refused(line, tmp_p
         (".mha", b"NDims", b"HeaderSize = 100\nNDims", "source.damaged"),
         (".mha", b"BinaryData = True", b"BinaryData = False", "source.damaged"),
         (".mha", b"NDims", b"ElementToIntensityFunctionSlope = 2\nNDims", "source.damaged"),
+        (".mha", b"ObjectType = Image", b"ObjectType = Tube", "source.damaged"),
+        (".mha", b"NDims", b"Modality = MET_MOD_MR\nNDims", "source.damaged"),
+        (".mha", b"ElementSpacing = ", b"ElementSpacing = -", "source.damaged"),
         (".mha", b"NDims", b"DistanceUnits = cm\nNDims", "geometry.inconsistent"),
         (".nrrd", b"encoding:", b'space units: "cm" "cm" "cm"\nencoding:', "geometry.inconsistent"),
     ],
