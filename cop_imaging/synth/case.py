@@ -22,7 +22,7 @@ CORRELATION = 0.4
 """Between the findings of a block; an estimate."""
 MOST_NOISE_HU = 130.0
 LARGEST_PERCENT = 85.0
-"""Largest extent that is drawn: the tail of the tables can reach beyond the lungs."""
+"""Largest extent of a case: the tail of the tables can reach beyond the lungs."""
 STREAMS = {
     name: number
     for number, name in enumerate(
@@ -58,7 +58,7 @@ class CaseSpec(BaseModel):
 
     def asked_ml(self, finding: str, lung_ml: float) -> float:
         """Volume of a finding whose extent is given in percent of the lungs."""
-        return min(self.extents[finding], LARGEST_PERCENT) / 100.0 * lung_ml
+        return self.extents[finding] / 100.0 * lung_ml
 
     def with_slices(self, step_mm: float) -> CaseSpec:
         """The same case in contiguous slices of that thickness, with the noise that the same dose then gives."""
@@ -118,7 +118,11 @@ def draw_case(disease: str, seed: int, *, knowledge: Knowledge | None = None, ra
         op=bool(drawn.op[0]),
         subtype=knowledge.subtypes[subtype] if subtype >= 0 else None,
         findings=tuple(name for name, there in zip(knowledge.findings, drawn.present[0], strict=True) if there),
-        extents={n: round(float(v), 4) for n, v in zip(knowledge.extents, drawn.extent[0], strict=True) if v > 0.0},
+        extents={
+            name: round(float(value) if name == "pleural_effusion" else min(float(value), LARGEST_PERCENT), 4)
+            for name, value in zip(knowledge.extents, drawn.extent[0], strict=True)
+            if value > 0.0
+        },
         context={item: bool(chance.random() < p) for item, p in knowledge.context[disease].items()},
         body=in_phase(draw_chest(stream(seed, "body")), scanner, blood_hu),
         scanner=scanner,
