@@ -302,12 +302,14 @@ def test_a_changed_limit_reaches_its_stage_and_is_named(analysis, known, series)
     assert report.provenance.feature_schema == before.feature_schema
 
 
-def test_a_mirrored_patient_has_right_and_left_swapped(analysis, op, config, tmp_path):
+def test_a_mirrored_patient_has_right_and_left_swapped(op, tmp_path):
+    # On the work grid of every day: on the coarse one of these tests a dent is found or lost by half a voxel.
     made = op(1).volume
+    write_dicom_series(made, tmp_path / "as scanned", transfer_syntax="explicit")
     valid = None if made.valid is None else np.ascontiguousarray(made.valid[:, :, ::-1])
     mirrored = CTVolume(np.ascontiguousarray(made.hu[:, :, ::-1]), made.geometry, valid, made.acquisition)
     write_dicom_series(mirrored, tmp_path / "ct", transfer_syntax="explicit")
-    one, other = analysis.report.features, analyze(tmp_path / "ct", config=config).report.features
+    one, other = (analyze(tmp_path / name).report.features for name in ("as scanned", "ct"))
     for sign in ("consolidation", "ground_glass"):
         for side, opposite in (("right", "left"), ("left", "right")):
             here, there = one[f"{sign}.extent_{side}_percent"], other[f"{sign}.extent_{opposite}_percent"]
