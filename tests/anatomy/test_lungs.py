@@ -6,7 +6,7 @@ from cop_imaging.anatomy import segment
 from cop_imaging.core.grid import dilated
 
 FLOORS = {1: 0.27, 2: 0.2, 3: 0.58}
-"""Least share of the consolidation that is brought back, by seed: patches that reach the diaphragm or the spine are hard."""
+"""Least share of the consolidation that is brought back, by seed: patches that reach diaphragm or spine are hard."""
 
 
 @pytest.fixture(scope="module", params=FLOORS, ids="seed {}".format)
