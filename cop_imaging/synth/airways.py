@@ -25,9 +25,11 @@ RADIUS_EXPONENT = 0.36
 """Radius over the share of a lobe that a branch feeds, fitted to Weibel's generations 2 to 9."""
 SMALLEST_LUMEN_MM = 0.95
 """Radius below which a bronchus is not drawn: its wall is no longer seen on CT."""
-SMALLEST_VESSEL_MM = 0.45
-ARTERY_RATIO = 1.0
+SMALLEST_VESSEL_MM = 0.42
+ARTERY_RATIO = 0.9
 """Artery over the outer width of the bronchus beside it."""
+SMALLER_SHARE = (0.18, 0.5)
+"""What the lesser of two daughters feeds: the other goes on in its parent's course, so that vessels stay long."""
 PIECE_MM = 5.0
 """Length of the straight pieces of a curved branch."""
 
@@ -67,20 +69,34 @@ def lobes(s: Slab) -> UInt8Array:
 
 
 def _lobe(x: Any, y: Any, z: Any) -> UInt8Array:
-    behind, low = major_fissure(y, z) > 0.0, minor_fissure(x, y, z) < 0.0
+    behind, low = major_fissure(x, y, z) > 0.0, minor_fissure(x, y, z) < 0.0
     right = np.where(behind, np.uint8(RLL), np.where(low, np.uint8(RML), np.uint8(RUL)))
     out: UInt8Array = np.where(x < midline(y, z), right, np.where(behind, np.uint8(LLL), np.uint8(LUL)))
     return out
 
 
-def major_fissure(y: Any, z: Any) -> Any:
-    """Distance behind the oblique fissure in mm: it falls from the back at 30 mm to the front of the diaphragm."""
-    return (y - 92.0) * np.float32(0.70) - (z - 30.0) * np.float32(0.714)
+def major_fissure(x: Any, y: Any, z: Any) -> Any:
+    """Distance behind the oblique fissure in mm: it falls from the back at 30 mm to the front of the diaphragm.
+
+    It is twisted like a propeller: above the hilum its outer part lies farther back, below it farther in front (Proto
+    AV, Ball JB, AJR 1983;140:439).
+    """
+    out = np.abs(x) - np.float32(58.0)
+    twist = np.float32(0.30) * np.clip((z + np.float32(28.0)) / np.float32(55.0), -1.0, 1.0)
+    fore = (y - 92.0) * np.float32(0.70) - (z - 30.0) * np.float32(0.714)
+    return (fore - twist * out + np.float32(0.0022) * out * out) + waves(x, y, z)
 
 
 def minor_fissure(x: Any, y: Any, z: Any) -> Any:
     """Distance above the horizontal fissure of the right lung in mm: it sinks a little to front and side."""
-    return z + (42.0 - 0.08 * (y + 20.0) + 0.0016 * (x + 60.0) ** 2)
+    return (z + (42.0 - 0.08 * (y + 20.0) + 0.0016 * (x + 60.0) ** 2)) + waves(x, y, z)
+
+
+def waves(x: Any, y: Any, z: Any) -> Any:
+    """How far a fissure's sheet bends to one side in mm: hills 30-60 mm wide, unlike on both sides."""
+    across = np.float32(2.2) * np.sin(x * np.float32(1 / 13.0) + np.float32(0.9)) * np.cos(z * np.float32(1 / 19.0))
+    along = np.float32(1.8) * np.sin(y * np.float32(1 / 15.0) - x * np.float32(1 / 31.0))
+    return across + along
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,7 +140,9 @@ def grow(points: Float64Array, start: Point, rng: np.random.Generator) -> Tree:
         square = np.add.reduceat((spread[:, :, None] * spread[:, None, :]).reshape(-1, 9), starts).reshape(-1, 3, 3)
         along = (spread * np.linalg.eigh(square)[1][group, :, 2]).sum(axis=1)
         sorted_rows = np.lexsort((along, group))
-        share = np.clip(np.rint(sizes * rng.uniform(0.34, 0.66, len(sizes))), 1, np.maximum(sizes - 1, 1)).astype(int)
+        less = rng.uniform(*SMALLER_SHARE, len(sizes))
+        less = np.where(rng.random(len(sizes)) < 0.5, less, 1.0 - less)
+        share = np.clip(np.rint(sizes * less), 1, np.maximum(sizes - 1, 1)).astype(int)
         order = order[sorted_rows][splits[group]]
         rows_here = count + np.arange(len(sizes))
         count += len(sizes)
@@ -140,7 +158,7 @@ def bends(begin: Float64Array, end: Float64Array, parent: NDArray[np.int64], rng
     length = np.linalg.norm(way, axis=1, keepdims=True)
     course = way / np.maximum(length, 1e-6)
     before = np.where(parent[:, None] >= 0, course[parent], course)
-    bend = 0.16 * length * (before - course) + 0.07 * length * rng.standard_normal(way.shape)
+    bend = 0.16 * length * (before - course) + 0.05 * length * rng.standard_normal(way.shape)
     out: Float64Array = bend - (bend * course).sum(axis=1, keepdims=True) * course
     return out
 
@@ -216,8 +234,8 @@ def hilar_veins() -> Tubes:
 
 
 def wall_mm(radius: Float64Array) -> Float64Array:
-    """Thickness of a bronchus's wall for the radius of its lumen: 0.7 mm at 2 mm, 1.3 mm at a lobe."""
-    out: Float64Array = 0.45 + 0.18 * radius
+    """Thickness of a bronchus's wall for the radius of its lumen: 0.35 mm at 1 mm, 1.3 mm at a lobe."""
+    out: Float64Array = 0.08 + 0.27 * radius
     return out
 
 
@@ -240,16 +258,16 @@ def grow_trees(
             tree = grow(own, root, rng)
             radius = radii(tree, radius_mm, rng)
             bronchi.append(curved(tree, radius, radius_mm, (radius >= SMALLEST_LUMEN_MM) & (tree.fed > 1)))
-            # As wide as the bronchus with its wall.
+            # About as wide as the bronchus with its wall.
             outer = radius + wall_mm(radius)
-            artery = np.maximum(ARTERY_RATIO * outer - 0.35, SMALLEST_VESSEL_MM)
+            artery = np.maximum(ARTERY_RATIO * outer, SMALLEST_VESSEL_MM)
             artery = artery * np.exp(0.05 * rng.standard_normal(len(artery)))
             gap = np.where(radius >= SMALLEST_LUMEN_MM, outer + artery, artery)
             arteries.append(curved(beside(tree, gap, artery_root), artery, 5.6))
         own = vein_leaves[vein_lobe == name]
         if len(own) > 1:
             tree = grow(own, vein_root, rng)
-            vein = np.maximum(1.28 * radii(tree, radius_mm, rng), SMALLEST_VESSEL_MM)
+            vein = np.maximum(1.2 * radii(tree, radius_mm, rng), SMALLEST_VESSEL_MM)
             veins.append(curved(tree, vein, 5.4))
     lumen, central = Tubes.joined(bronchi), central_airways(trachea_mm)
     both = Tubes.joined([central, lumen])

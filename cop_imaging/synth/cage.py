@@ -5,6 +5,8 @@ Model coordinates are LPS mm with the carina at (0, 18, 0). Sizes follow an adul
 
 from __future__ import annotations
 
+from functools import lru_cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,9 +23,14 @@ MIDDLE_Y = 5.0
 
 def profile(z: Any, *knots: tuple[float, float]) -> Float32Array:
     """A smooth curve over z through (z, value), constant beyond its ends."""
-    at, values = zip(*knots, strict=True)
-    out: Float32Array = PchipInterpolator(at, values)(np.clip(z, at[0], at[-1])).astype(np.float32)
+    out: Float32Array = curve(knots)(np.clip(z, knots[0][0], knots[-1][0])).astype(np.float32)
     return out
+
+
+@lru_cache(maxsize=256)
+def curve(knots: tuple[tuple[float, float], ...]) -> PchipInterpolator:
+    """The curve through some knots; the same ones come back for every slab."""
+    return PchipInterpolator(*zip(*knots, strict=True))
 
 
 def sigmoid(level: Any) -> Any:
@@ -73,7 +80,7 @@ def rings(s: Slab, spec: ChestSpec) -> tuple[Distance, Distance]:
     a = spec.spread[0] * profile(s.z, (-210, 127), (-130, 134), (-70, 133), (0, 126), (60, 113), (110, 98))
     y0, y1 = front(s.z, spec), back(s.z, spec)
     # On both sides of the spine the cavity reaches farther back than in front of it.
-    gutter = 1.0 + 0.13 * np.exp(-(((np.abs(s.x) - 64.0) / 38.0) ** 2)) * np.clip(s.y / 50.0, 0.0, 1.0)
+    gutter = 1.0 + 0.19 * np.exp(-(((np.abs(s.x) - 60.0) / 34.0) ** 2)) * np.clip(s.y / 50.0, 0.0, 1.0)
     v = (s.y - 0.5 * (y0 + y1)) / (0.5 * (y1 - y0) * gutter)
     # The rib cage is flatter in front and fuller towards the back; the right half is the wider one.
     lean = profile(s.z, (-130, 3.5), (0, 3.0), (60, 0.0)) - 0.35 * sideways(s.z, spec)

@@ -5,7 +5,7 @@ Model coordinates are LPS mm with the carina at (0, 18, 0). Sizes follow an adul
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,8 +15,10 @@ from cop_imaging.synth.chest_spec import ChestSpec
 from cop_imaging.synth.mediastinum import organs_distance
 from cop_imaging.synth.shapes import Distance, Slab, doubled, smooth_union
 
-__all__ = ["ChestSpec", "Thorax", "thorax"]
+__all__ = ["ChestSpec", "Thorax", "surface_width", "thorax"]
 
+RISE_MM = 0.5
+"""Step over which it is found which way the lungs' surface faces."""
 FINE_MM = 1.1
 """Pixels smaller than this are more than the smooth shapes of the chest need."""
 
@@ -58,7 +60,9 @@ def spine_distance(s: Slab, spec: ChestSpec) -> Distance:
     y = back(s.z, spec) - 28.0
     # Behind the bodies lie canal, laminae and the muscles of the back: no lung.
     before = np.minimum(s.y - y, 0.0) / 17.0
-    return (np.sqrt(((s.x - sideways(s.z, spec)) / 20.0) ** 2 + before**2) - 1.0) * 18.0
+    # Ribs' heads and transverse processes stand out farther than the bodies.
+    half = 20.0 + 0.3 * np.clip(s.y - y, 0.0, 36.0)
+    return (np.sqrt(((s.x - sideways(s.z, spec)) / half) ** 2 + before**2) - 1.0) * 18.0
 
 
 def thorax(s: Slab, spec: ChestSpec) -> Thorax:
@@ -69,6 +73,18 @@ def thorax(s: Slab, spec: ChestSpec) -> Thorax:
     coarse = whole_thorax(s.halved(), spec)
     fields = (coarse.cavity, coarse.rings, coarse.diaphragm, coarse.organs, coarse.lung, coarse.depth)
     return Thorax(*(doubled(field, s.shape) for field in fields))
+
+
+def surface_width(s: Slab, spec: ChestSpec) -> Float32Array | float:
+    """Width in mm over which the lungs' surface is soft in each voxel, by the way that it faces."""
+    if s.height_mm is None or abs(s.height_mm / s.voxel_mm - 1.0) < 0.02:
+        return s.voxel_mm
+    small = min(s.shape[1:]) < 8
+    nodes = s if small else s.halved().halved()
+    higher = replace(nodes, z=nodes.z + np.float32(RISE_MM))
+    rise = (whole_thorax(higher, spec).lung - whole_thorax(nodes, spec).lung) * np.float32(1.0 / RISE_MM)
+    width: Float32Array = s.facing(np.clip(rise, -1.0, 1.0))
+    return width if small else doubled(doubled(width, s.halved().shape), s.shape)
 
 
 def whole_thorax(s: Slab, spec: ChestSpec) -> Thorax:

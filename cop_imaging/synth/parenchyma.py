@@ -28,14 +28,13 @@ def lung_density(s: Slab, spec: ChestSpec, fine: Field, coarse: Field) -> Float3
     developed = np.clip((broad + np.float32(2.2 - 4.0 * spec.fissure_gap)) * 2.0, 0.0, 1.0)
     width = max(s.voxel_mm, 0.8)
     rise = developed * np.float32(FISSURE_RISE_HU / width)
-    bend = np.float32(4.0) * broad
-    major = major_fissure(s.y, s.z) + bend
+    major = major_fissure(s.x, s.y, s.z)
     hu += np.maximum(1.0 - np.abs(major) * np.float32(1.0 / width), 0.0) * rise
     columns = np.flatnonzero(s.x[0, 0] < 12.0)
     if len(columns):
         box = (slice(0, s.shape[0]), slice(0, s.shape[1]), slice(int(columns[0]), int(columns[-1]) + 1))
         c = s.crop(box)
-        minor = minor_fissure(c.x, c.y, c.z) + bend[box]
+        minor = minor_fissure(c.x, c.y, c.z)
         there = (major[box] < 0.0) & (c.x < midline(c.y, c.z))
         hu[box] += np.maximum(1.0 - np.abs(minor) * np.float32(1.0 / width), 0.0) * rise[box] * there
     return hu

@@ -60,8 +60,8 @@ PAVED_ML = 400.0
 """Most crazy paving of a case."""
 PLEURAL_MM = (0.0, 16.0)
 """Depth of the middle of what sits on the pleura."""
-FOCUS_ML = 60.0
-"""A single focus above this fills a part of one lobe instead of being a nodule."""
+FOCUS_ML = 115.0
+"""A single focus above this, a ball of 60 mm, fills a part of one lobe instead of being a mass."""
 RIM_MM = 13.0
 
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from cop_imaging.synth.case import CaseSpec
 from cop_imaging.synth.diseases.distribution import Distribution
-from cop_imaging.synth.diseases.fitting import fitted
+from cop_imaging.synth.diseases.fitting import asked_ml, fitted
 from cop_imaging.synth.ground import Ground
 from cop_imaging.synth.lesions.airway_walls import draw_airway_walls
+from cop_imaging.synth.lesions.drawing import occupied
 from cop_imaging.synth.lesions.effusion import draw_effusion
 from cop_imaging.synth.lesions.honeycombing import draw_honeycombing
 from cop_imaging.synth.lesions.lesion import Lesion
@@ -43,11 +44,12 @@ def fibrotic_lesions(
         seed = int(rng.integers(2**31))
         if case.has(finding):
             drawn = partial(spread_on, pleural, draw, terrain, seed)
-            out = (*fitted(ground, finding, case.asked_ml(finding, terrain.lung_ml), drawn), *out)
+            out = (*fitted(ground, finding, asked_ml(case, finding, terrain.lung_ml), drawn), *out)
     if case.has("traction_bronchiectasis"):
         wide = replace(spread, where=replace(spread.where, depth_mm=ANY_DEPTH_MM))
+        sites = occupied(out)
         out += wide.scattered(
-            lambda where, n: draw_traction_bronchiectasis(terrain, rng, where=where, number=int(n)),
+            lambda where, n: draw_traction_bronchiectasis(terrain, rng, where=where, number=int(n), fibrosis=sites),
             int(rng.integers(6, 20)),
         )
     return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cop_imaging.synth.case import CaseSpec, stream
 from cop_imaging.synth.diseases.density import consolidation, ground_glass, rims
 from cop_imaging.synth.diseases.distribution import distribution_of
-from cop_imaging.synth.diseases.fitting import fitted
+from cop_imaging.synth.diseases.fitting import asked_ml, fitted
 from cop_imaging.synth.diseases.interstitium import airway_lesions, fibrotic_lesions, fluid
 from cop_imaging.synth.diseases.nodules import nodular_lesions
 from cop_imaging.synth.diseases.shapes import organizing_shapes
@@ -60,15 +60,18 @@ def draw_lesions(case: CaseSpec, ground: Ground) -> tuple[Lesion, ...]:
     dense: tuple[Lesion, ...] = ()
     if case.has("consolidation"):
         draw = consolidation(case, terrain, spread, rng["density"])
-        asked = case.asked_ml("consolidation", terrain.lung_ml)
+        asked = asked_ml(case, "consolidation", terrain.lung_ml)
         dense = fitted(ground, "consolidation", asked, draw, below=below, above=above)
     haze: tuple[Lesion, ...] = ()
     if case.has("ground_glass"):
-        asked = case.asked_ml("ground_glass", terrain.lung_ml)
+        asked = asked_ml(case, "ground_glass", terrain.lung_ml)
         above = (*below, *(ground.once(lesion) for lesion in dense), *above)
         around = rims(dense, case, rng["density"])
         # Rims that alone make too much haze are left out.
         around = around if ground.measure((*around, *above))["ground_glass"] < 0.8 * asked else ()
         draw = ground_glass(case, terrain, spread, rng["density"])
-        haze = (*fitted(ground, "ground_glass", asked, draw, above=(*around, *above)), *around)
+        single = case.op and case.subtype == "focal" and bool(dense)
+        # The haze of a single focus lies around it and nowhere else.
+        away = () if single else fitted(ground, "ground_glass", asked, draw, above=(*around, *above))
+        haze = (*away, *around)
     return (*haze, *fibrosis, *dense, *rest, *airways)

@@ -78,7 +78,7 @@ def draw_airway_walls(
     dilated: bool = False,
     lumen_mm: tuple[float, float] = (1.1, 3.5),
 ) -> tuple[AirwayWalls, ...]:
-    """A share of the bronchi of 1.1-3.5 mm radius with walls 1.5-2.5 times as thick, at will 1.2-1.9 times as wide.
+    """A share of the bronchi of 1.1-3.5 mm radius with walls about twice as thick, at will 1.2-1.9 times as wide.
 
     Source: wall over outer diameter above 0.2-0.25, lumen over artery above 1 (Fleischner glossary, Radiology
     2008;246:697); shares are an
@@ -106,7 +106,7 @@ def draw_airway_walls(
         out.append(
             AirwayWalls(
                 tuple(segment(tubes, r) for r in rows),
-                round((0.5 + 0.18 * radius) * float(rng.uniform(1.5, 2.5)), 2),
+                round((0.2 + 0.27 * radius) * float(rng.uniform(1.6, 2.6)), 2),
                 dilation=round(float(rng.uniform(1.2, 1.9)), 2) if dilated else 1.0,
             )
         )

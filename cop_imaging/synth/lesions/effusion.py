@@ -55,11 +55,12 @@ class Effusion:
         s = place.slab
         thick = self.thickness_mm(s.y, s.z)
         own = ((place.lobe <= 3) == self.right).astype(np.float32)
-        inside: Float32Array = np.broadcast_to(thick, s.shape) - place.depth_mm
+        waves = smooth_noise(s, self.centre_mm, reach_mm=self.reach_mm, seed=self.seed, size_mm=30.0)
+        # Lung that floats in fluid does not end on a plane.
+        inside: Float32Array = thick * (1.0 + np.float32(0.14) * waves) - place.depth_mm
         # Depth ends at the pleura, where half of a voxel may still be lung: nothing is drawn where no fluid is near.
         some = own * (thick > 0.0)
         fluid = some * smoothstep(inside, max(1.0, s.voxel_mm))
-        waves = smooth_noise(s, self.centre_mm, reach_mm=self.reach_mm, seed=self.seed, size_mm=30.0)
         # The crescent itself thins towards the front, which would thin the band too.
         band = np.float32(1.0 + GAIN) * np.clip(np.float32(8.0) + np.float32(self.collapse) * thick, 0.0, 25.0)
         band = band * (1.0 + np.float32(0.25) * waves)

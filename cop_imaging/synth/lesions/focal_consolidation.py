@@ -34,7 +34,7 @@ class FocalConsolidation:
     @property
     def reach_mm(self) -> float:
         """Radius with lobules and strands."""
-        return 0.62 * self.diameter_mm + 18.0
+        return 0.68 * self.diameter_mm + 24.0
 
     def level(self, slab: Slab) -> Float32Array:
         """How far inside the focus a voxel lies, in mm, [z, y, x]."""
@@ -67,12 +67,12 @@ class FocalConsolidation:
         rng = np.random.default_rng([self.seed, 8])
         ways = rng.standard_normal((self.spicules, 3))
         ways /= np.linalg.norm(ways, axis=1, keepdims=True)
-        bend = rng.normal(0.0, 0.25, ways.shape)
+        bend = np.clip(rng.normal(0.0, 0.25, ways.shape), -0.6, 0.6)
         long = rng.uniform(4.0, 14.0, (self.spicules, 1))
         centre = np.array(self.centre_mm)
         start = centre + 0.36 * self.diameter_mm * ways
-        end = centre + (0.46 * self.diameter_mm + long) * ways + long * bend
-        thick = rng.uniform(1.0, 1.9, self.spicules)
+        end = centre + (0.54 * self.diameter_mm + long) * ways + long * bend
+        thick = rng.uniform(1.4, 2.6, self.spicules)
         return draw_tubes(slab, Tubes(start, end, thick, np.full(self.spicules, 0.45)))
 
     def layers(self, place: Place) -> tuple[Layer, ...]:

@@ -52,9 +52,11 @@ class Mass:
                 s, self.centre_mm, reach_mm=self.reach_mm, seed=self.seed + 1, size_mm=max(0.4 * self.diameter_mm, 6.0)
             )
             grain = ragged(s, self.centre_mm, reach_mm=self.reach_mm, seed=self.seed + 2)
-            # Lobules bulge out and notches between them are sharp.
+            # Lobules bulge out, with shallow notches between them.
             level = level + np.float32(k * 0.09 * self.diameter_mm) * shape + np.float32(0.35 * k) * grain
-            level = level + np.float32(k * 0.075 * self.diameter_mm) * (np.float32(0.8) - np.abs(lobes))
+            level = level + np.float32(k * 0.075 * self.diameter_mm) * (
+                np.sqrt(lobes * lobes + np.float32(0.08)) - np.float32(0.8)
+            )
         return level
 
     def spicule_tubes(self) -> Tubes:
@@ -67,9 +69,9 @@ class Mass:
         radius = 0.5 * self.diameter_mm
         wide = rng.uniform(0.7, 1.3, self.spicules)
         centre = np.array(self.centre_mm)
-        start, middle = centre + 0.75 * radius * way, centre + (0.95 * radius + 0.4 * long) * way
+        start, middle = centre + 0.8 * radius * way, centre + (1.02 * radius + 0.4 * long) * way
         end = middle + 0.6 * long * (way + bend) / np.linalg.norm(way + bend, axis=1, keepdims=True)
-        return Tubes.joined([Tubes(start, middle, 1.5 * wide, 0.7 * wide), Tubes(middle, end, 0.7 * wide, 0.25 * wide)])
+        return Tubes.joined([Tubes(start, middle, 2.2 * wide, 0.9 * wide), Tubes(middle, end, 0.9 * wide, 0.35 * wide)])
 
     def solid(self, place: Place, level: Float32Array) -> Float32Array:
         """Part of each voxel in the mass with its spicules, its cavity filled."""
@@ -131,7 +133,7 @@ def draw_mass(
                 size,
                 draw_seed(rng),
                 spicules=int(rng.integers(14, 42)) if spiculated else 0,
-                spicule_mm=round(float(rng.uniform(4.0, 12.0)), 1),
+                spicule_mm=round(float(rng.uniform(6.0, 16.0)), 1),
                 cavity_mm=round(size * float(rng.uniform(0.3, 0.6)), 1) if hollow else 0.0,
             )
         )

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from cop_imaging.core.arrays import Float32Array
+from cop_imaging.core.arrays import Float32Array, Float64Array
 from cop_imaging.synth.lesions.drawing import draw_seed, hilum
 from cop_imaging.synth.lesions.lesion import Layer, Place, Point
 from cop_imaging.synth.shapes import Tubes, draw_tubes
 from cop_imaging.synth.terrain import Terrain, Where
 
 __all__ = ["TractionBronchiectasis", "draw_traction_bronchiectasis"]
+
+LENGTHS_MM = (14.0, 34.0)
+DEEPEST_MM = 28.0
+"""Depth below the pleura beyond which fibrosis pulls no bronchus open; an estimate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +45,12 @@ class TractionBronchiectasis:
         n = max(4, round(self.length_mm / 3.0))
         along = np.linspace(-0.5, 0.5, n + 1)
         walk = np.cumsum(rng.normal(0.0, 0.55, (n + 1, 3)), axis=0)
-        walk -= walk.mean(axis=0)
+        # Both ends stay where they are: the inner one joins a bronchus.
+        walk -= walk[0] + (along[:, None] + 0.5) * (walk[-1] - walk[0])
         walk = np.clip(walk, -0.1 * self.length_mm, 0.1 * self.length_mm)
         nodes = np.array(self.centre_mm) + self.length_mm * along[:, None] * np.array(self.outwards) + walk
-        radius = self.radius_mm * np.clip(1.0 + rng.normal(0.0, 0.24, n + 1), 0.6, 1.6)
+        waists = np.convolve(rng.normal(0.0, 0.3, n + 3), (0.3, 0.7, 0.3), mode="valid")
+        radius = self.radius_mm * np.clip(1.0 + waists, 0.6, 1.6)
         return Tubes(nodes[:-1], nodes[1:], radius[:-1], radius[1:])
 
     def parts(self, place: Place) -> tuple[Float32Array, Float32Array]:
@@ -62,28 +69,63 @@ class TractionBronchiectasis:
 
 
 def draw_traction_bronchiectasis(
-    terrain: Terrain, rng: np.random.Generator, *, where: Where, number: int
+    terrain: Terrain,
+    rng: np.random.Generator,
+    *,
+    where: Where,
+    number: int,
+    fibrosis: Sequence[tuple[Point, float]] = (),
 ) -> tuple[TractionBronchiectasis, ...]:
-    """Bronchi 14-32 mm long with lumens 2.4-5.6 mm wide that run outwards from the hilum within fibrosis.
+    """Bronchi 14-34 mm long with lumens 2.4-5 mm wide that go on from a normal bronchus into fibrosis.
 
-    Source: irregular dilated bronchi in fibrosis that do not taper (Fleischner glossary, Radiology 2008;246:697,
-    "traction bronchiectasis"); sizes are an estimate.
+    Parameters
+    ----------
+    fibrosis : sequence of (point, radius in mm)
+        Where the lung is fibrotic; without any, ``where`` alone decides.
+
+    Source
+    ------
+    Irregular dilated bronchi in fibrosis that do not taper (Fleischner glossary, Radiology 2008;246:697, "traction
+    bronchiectasis"); sizes are an estimate.
     """
+    weight = terrain.weights(where)
+    if fibrosis:
+        near = [np.linalg.norm(terrain.points_mm - np.array(p), axis=1) < radius for p, radius in fibrosis]
+        fibrotic = weight * (np.any(near, axis=0) & (terrain.depth_mm < DEEPEST_MM))
+        weight = fibrotic if fibrotic.any() else weight
     out: list[TractionBronchiectasis] = []
     for _ in range(number):
-        point = terrain.draw(where, rng, clear_of=[(t.centre_mm, 8.0) for t in out])
-        if point is None:
+        if not weight.any():
             break
-        way = np.array(point) - np.array(hilum(terrain, point)) + rng.normal(0.0, 10.0, 3)
-        u, v, w = (way / max(float(np.linalg.norm(way)), 1e-6)).round(4)
+        point = terrain.points_mm[rng.choice(len(weight), p=weight / weight.sum())]
+        weight = weight * (np.linalg.norm(terrain.points_mm - point, axis=1) > 8.0)
+        start = stem(terrain, point)
+        way = point - start
+        far = max(float(np.linalg.norm(way)), 1e-6)
+        long = float(np.clip(far, *LENGTHS_MM))
+        # What is nearer or farther than a drawn bronchus is long ends where the place is.
+        x, y, z = (point - 0.5 * long * way / far).round(2)
+        u, v, w = (way / far).round(4)
         out.append(
             TractionBronchiectasis(
-                point,
+                (float(x), float(y), float(z)),
                 (float(u), float(v), float(w)),
-                round(float(rng.uniform(14.0, 32.0)), 1),
-                round(float(rng.uniform(1.2, 2.8)), 2),
+                round(long, 1),
+                round(float(rng.uniform(1.2, 2.5)), 2),
                 draw_seed(rng),
-                wall_mm=round(float(rng.uniform(0.7, 1.2)), 2),
+                wall_mm=round(float(rng.uniform(0.6, 1.0)), 2),
             )
         )
     return tuple(out)
+
+
+def stem(terrain: Terrain, point: Float64Array) -> Float64Array:
+    """End of the nearest bronchus that lies 10 mm or more nearer to the hilum than a place, or the hilum itself."""
+    x, y, z = point
+    root = np.array(hilum(terrain, (float(x), float(y), float(z))))
+    ends = terrain.bundles.end
+    inner = ends[np.linalg.norm(ends - root, axis=1) < np.linalg.norm(point - root) - 10.0]
+    if not len(inner):
+        return root
+    out: Float64Array = inner[int(np.argmin(((inner - point) ** 2).sum(axis=1)))]
+    return out

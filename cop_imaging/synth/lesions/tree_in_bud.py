@@ -28,9 +28,9 @@ class TreeInBud:
     seed: int
     length_mm: float = 14.0
     """From the stem's start to the last buds."""
-    radius_mm: float = 0.75
+    radius_mm: float = 1.0
     """Of the stem; bronchioles are 1-2 mm wide when filled."""
-    bud_mm: float = 2.6
+    bud_mm: float = 3.2
     """Diameter of the buds."""
     fraction: float = 0.92
     tissue_hu: float = 38.0
@@ -106,9 +106,9 @@ def draw_tree_in_bud(
     where: Where,
     number: int,
     clusters: int = 3,
-    cluster_mm: float = 28.0,
+    cluster_mm: float = 24.0,
 ) -> tuple[TreeInBud, ...]:
-    """Trees of 10-16 mm in clusters of neighbouring lobules, 5 mm or more off the pleura.
+    """Trees of 12-18 mm in clusters of neighbouring lobules, 5 mm or more off the pleura.
 
     Source: branching structures of 1-2 mm with buds of 2-4 mm a few millimetres from the pleura (Fleischner
     glossary, Radiology 2008;246:697, "tree-in-bud"); their clustering in segments is an estimate.
@@ -132,9 +132,9 @@ def draw_tree_in_bud(
                     point,
                     (float(u), float(v), float(w)),
                     draw_seed(rng),
-                    length_mm=round(float(rng.uniform(10.0, 16.0)), 1),
-                    radius_mm=round(float(rng.uniform(0.55, 0.9)), 2),
-                    bud_mm=round(float(rng.uniform(2.0, 3.4)), 2),
+                    length_mm=round(float(rng.uniform(12.0, 18.0)), 1),
+                    radius_mm=round(float(rng.uniform(0.8, 1.15)), 2),
+                    bud_mm=round(float(rng.uniform(2.6, 4.0)), 2),
                 )
             )
     return tuple(out)

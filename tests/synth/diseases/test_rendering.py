@@ -133,7 +133,7 @@ def test_consolidation_lies_where_a_reader_would_report_it(ground):
             with_findings(base, "consolidation", "bilateral", *findings, consolidation=3.0).model_copy(
                 update={"seed": seed}
             )
-            for seed in range(3)
+            for seed in range(6)
         )
         return np.mean([share_of(ground, draw_lesions(case, ground), part) for case in cases])
 
