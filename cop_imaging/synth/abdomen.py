@@ -33,6 +33,26 @@ CRURA = Tubes.joined(
     ]
 )
 """Legs of the diaphragm beside the aorta."""
+BOWEL = Tubes.joined(
+    [
+        Tubes.path((-28, -8, -196, 9), (-8, -22, -190, 10), (18, -8, -182, 9), (52, 22, -172, 8)),
+        Tubes.path((-40, -22, -186, 12), (-50, -6, -206, 11), (-44, 4, -232, 11), (-8, 10, -246, 10)),
+        Tubes.path((30, -52, -214, 13), (62, -42, -222, 12), (78, -20, -216, 12), (66, 4, -226, 11)),
+        Tubes.path((12, -38, -226, 12), (38, -18, -236, 12), (30, 8, -232, 11), (54, 14, -246, 12)),
+        Tubes.path((-70, -48, -218, 16), (-92, -22, -226, 18), (-98, 6, -240, 19)),
+        Tubes.path((-60, -62, -226, 15), (-14, -68, -222, 15), (28, -72, -206, 15)),
+        Tubes.path((92, -44, -214, 12), (98, -18, -228, 12), (88, 6, -238, 12)),
+    ]
+)
+"""Pancreas, duodenum, loops of small bowel, and colon."""
+MESENTERY = Tubes.joined(
+    [
+        Tubes.path((4, 30, -196, 4), (8, 0, -214, 3.5), (26, -24, -226, 2.4), (48, -30, -230, 1.6)),
+        Tubes.path((4, 22, -206, 3.5), (-8, -4, -224, 3), (-34, -20, -236, 2)),
+        Tubes.path((2, 24, -180, 4), (36, 20, -166, 3), (84, 40, -158, 2.5)),
+    ]
+)
+"""Vessels of bowel and spleen."""
 
 
 def draw_abdomen(s: Slab, spec: ChestSpec, t: Thorax, field: Float32Array) -> Float32Array:
@@ -52,6 +72,10 @@ def draw_abdomen(s: Slab, spec: ChestSpec, t: Thorax, field: Float32Array) -> Fl
     lift = np.float32(0.55 * spec.dome_mm)
     shifted = Slab(c.z - lift - 0.8 * spec.left_dome_mm, c.y, c.x, c.voxel_mm)
     hollow(part, shifted, spec, inside, f)
+    kept = cover(inside + 6.0, h)
+    blend(part, draw_tubes(shifted, MESENTERY) * kept, 40.0 + 90.0 * spec.enhancement)
+    bowel = draw_tubes(shifted, BOWEL) * kept
+    blend(part, bowel, 30.0 + 30.0 * spec.enhancement + 18.0 * f)
     spleen = ellipsoid(shifted, (100.0, 50.0, -162.0), (50.0, 22.0, 40.0), (0.62, 0.78, 0.0))
     spleen = np.maximum(smooth_union(spleen, spleen, 1.0), inside + 1.0)
     blend(part, cover(spleen, h), 48.0 + 60.0 * spec.enhancement)

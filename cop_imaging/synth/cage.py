@@ -6,7 +6,6 @@ Model coordinates are LPS mm with the carina at (0, 18, 0). Sizes follow an adul
 from __future__ import annotations
 
 from functools import lru_cache
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,8 @@ def profile(z: Any, *knots: tuple[float, float]) -> Float32Array:
 @lru_cache(maxsize=256)
 def curve(knots: tuple[tuple[float, float], ...]) -> PchipInterpolator:
     """The curve through some knots; the same ones come back for every slab."""
-    return PchipInterpolator(*zip(*knots, strict=True))
+    at, values = zip(*knots, strict=True)
+    return PchipInterpolator(at, values)
 
 
 def sigmoid(level: Any) -> Any:

@@ -12,15 +12,20 @@ from cop_imaging.synth.diseases.distribution import Distribution
 from cop_imaging.synth.lesions.consolidation import Consolidation, draw_band_like_consolidation, draw_consolidation
 from cop_imaging.synth.lesions.crazy_paving import draw_crazy_paving
 from cop_imaging.synth.lesions.diffuse_ground_glass import draw_central_ground_glass, draw_diffuse_ground_glass
-from cop_imaging.synth.lesions.focal_consolidation import draw_focal_consolidation
+from cop_imaging.synth.lesions.focal_consolidation import FocalConsolidation, draw_focal_consolidation
 from cop_imaging.synth.lesions.geographic import draw_geographic_ground_glass
-from cop_imaging.synth.lesions.ground_glass import GroundGlass, draw_ground_glass, draw_ground_glass_nodules
+from cop_imaging.synth.lesions.ground_glass import (
+    GroundGlass,
+    GroundGlassNodule,
+    draw_ground_glass,
+    draw_ground_glass_nodules,
+)
 from cop_imaging.synth.lesions.lesion import Lesion
 from cop_imaging.synth.lesions.lobar_consolidation import draw_lobar_consolidation
 from cop_imaging.synth.lesions.peribronchovascular import draw_peribronchovascular
 from cop_imaging.synth.terrain import Terrain, Where
 
-__all__ = ["consolidation", "ground_glass", "rims"]
+__all__ = ["consolidation", "ground_glass", "halo", "rims"]
 
 DENSE: dict[str, Callable[..., Sequence[Lesion]]] = {
     "patches": draw_consolidation,
@@ -74,7 +79,9 @@ def consolidation(
     seed = int(rng.integers(2**31))
     hazy = case.has("ground_glass")
     if kind == "focus" or (case.has("unilateral_single_focus") and kind != "lobe"):
-        return lambda ml: focus(terrain, np.random.default_rng(seed), spread.one_side, ml, hazy=hazy)
+        return lambda ml: focus(
+            terrain, np.random.default_rng(seed), spread.one_side, ml, hazy=hazy, focal=kind == "focus"
+        )
     if kind == "lobe":
         where = replace(spread.one_side, depth_mm=(0.0, 1000.0))
         return lambda ml: part_of_lobe(terrain, np.random.default_rng(seed), where, ml, hazy=hazy)
@@ -127,9 +134,11 @@ def part_of_lobe(
 
 
 def focus(
-    terrain: Terrain, rng: np.random.Generator, where: Where, target_ml: float, *, hazy: bool
+    terrain: Terrain, rng: np.random.Generator, where: Where, target_ml: float, *, hazy: bool, focal: bool
 ) -> tuple[Lesion, ...]:
-    """One focus: a nodule or mass of that volume, or a larger part of one lobe."""
+    """One focus: a nodule or mass of that volume, or a larger part of one lobe where the form is not focal."""
+    if focal:
+        target_ml = min(target_ml, FOCUS_ML)
     if target_ml > FOCUS_ML:
         return part_of_lobe(terrain, rng, where, target_ml, hazy=hazy)
     diameter = float(np.cbrt(6000.0 * target_ml / np.pi))
@@ -146,6 +155,20 @@ def rims(dense: Sequence[Lesion], case: CaseSpec, rng: np.random.Generator) -> t
         for p in dense
         if isinstance(p, Consolidation) and rng.random() < 0.5
     )
+
+
+def halo(dense: Sequence[Lesion], rng: np.random.Generator) -> Callable[[float], tuple[Lesion, ...]]:
+    """How ground glass of a wanted volume in mL lies around a single focus."""
+    seed = int(rng.integers(2**31))
+
+    def draw(ml: float) -> tuple[Lesion, ...]:
+        return tuple(
+            GroundGlassNodule(p.centre_mm, round(float(np.cbrt(p.diameter_mm**3 + 6000.0 * ml / np.pi)), 2), seed)
+            for p in dense
+            if isinstance(p, FocalConsolidation)
+        )
+
+    return draw
 
 
 def ground_glass(

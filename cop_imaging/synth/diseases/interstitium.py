@@ -47,7 +47,8 @@ def fibrotic_lesions(
             out = (*fitted(ground, finding, asked_ml(case, finding, terrain.lung_ml), drawn), *out)
     if case.has("traction_bronchiectasis"):
         wide = replace(spread, where=replace(spread.where, depth_mm=ANY_DEPTH_MM))
-        sites = occupied(out)
+        # Nets and cysts thin out towards the end of their reach.
+        sites = [(centre, 0.7 * reach) for centre, reach in occupied(out)]
         out += wide.scattered(
             lambda where, n: draw_traction_bronchiectasis(terrain, rng, where=where, number=int(n), fibrosis=sites),
             int(rng.integers(6, 20)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cop_imaging.synth.case import CaseSpec, stream
-from cop_imaging.synth.diseases.density import consolidation, ground_glass, rims
+from cop_imaging.synth.diseases.density import consolidation, ground_glass, halo, rims
 from cop_imaging.synth.diseases.distribution import distribution_of
 from cop_imaging.synth.diseases.fitting import asked_ml, fitted
 from cop_imaging.synth.diseases.interstitium import airway_lesions, fibrotic_lesions, fluid
@@ -70,8 +70,8 @@ def draw_lesions(case: CaseSpec, ground: Ground) -> tuple[Lesion, ...]:
         # Rims that alone make too much haze are left out.
         around = around if ground.measure((*around, *above))["ground_glass"] < 0.8 * asked else ()
         draw = ground_glass(case, terrain, spread, rng["density"])
-        single = case.op and case.subtype == "focal" and bool(dense)
-        # The haze of a single focus lies around it and nowhere else.
-        away = () if single else fitted(ground, "ground_glass", asked, draw, above=(*around, *above))
-        haze = (*away, *around)
+        if case.op and case.subtype == "focal" and dense:
+            # The haze of a single focus lies around it and nowhere else.
+            draw = halo(dense, rng["density"])
+        haze = (*fitted(ground, "ground_glass", asked, draw, above=(*around, *above)), *around)
     return (*haze, *fibrosis, *dense, *rest, *airways)

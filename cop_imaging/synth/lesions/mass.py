@@ -10,12 +10,14 @@ from cop_imaging.core.arrays import Float32Array
 from cop_imaging.synth.lesions.drawing import draw_seed, spread
 from cop_imaging.synth.lesions.lesion import Layer, Place, Point, smoothstep
 from cop_imaging.synth.lesions.margins import ragged, smooth_noise
-from cop_imaging.synth.shapes import Tubes, draw_tubes
+from cop_imaging.synth.shapes import Distance, Slab, Tubes, draw_tubes, smooth_union
 from cop_imaging.synth.terrain import Terrain, Where
 
 __all__ = ["Mass", "draw_mass"]
 
 SOFT_MM = 1.2
+BULGES = 9
+"""Balls around the middle one that a mass is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +48,23 @@ class Mass:
         dx, dy, dz = (c - np.float32(o) for c, o in zip((s.x, s.y, s.z), self.centre_mm, strict=True))
         level: Float32Array = np.float32(0.5 * self.diameter_mm) - np.sqrt(dx * dx + dy * dy + dz * dz)
         if k > 0.0:
-            around = {"reach_mm": self.reach_mm, "seed": self.seed}
-            shape = smooth_noise(s, self.centre_mm, size_mm=0.9 * self.diameter_mm, **around)  # type: ignore[arg-type]
-            lobes = smooth_noise(
-                s, self.centre_mm, reach_mm=self.reach_mm, seed=self.seed + 1, size_mm=max(0.4 * self.diameter_mm, 6.0)
-            )
             grain = ragged(s, self.centre_mm, reach_mm=self.reach_mm, seed=self.seed + 2)
-            # Lobules bulge out, with shallow notches between them.
-            level = level + np.float32(k * 0.09 * self.diameter_mm) * shape + np.float32(0.35 * k) * grain
-            level = level + np.float32(k * 0.075 * self.diameter_mm) * (
-                np.sqrt(lobes * lobes + np.float32(0.08)) - np.float32(0.8)
-            )
+            level = np.float32(1.0 - k) * level + np.float32(k) * (self.lobulated_mm(s) + np.float32(0.3) * grain)
         return level
+
+    def lobulated_mm(self, s: Slab) -> Float32Array:
+        """Distance inside balls that run together: they bulge out, with shallow notches between them."""
+        rng = np.random.default_rng([self.seed, 6])
+        ways = rng.standard_normal((BULGES, 3))
+        ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+        off = self.diameter_mm * rng.uniform(0.2, 0.31, (BULGES, 1)) * ways
+        radii = self.diameter_mm * rng.uniform(0.19, 0.28, BULGES)
+        outside: Distance = np.full(s.shape, np.float32(1e6))
+        for ball, radius in zip((np.zeros(3), *off), (0.35 * self.diameter_mm, *radii), strict=True):
+            x, y, z = (np.float32(v) for v in np.array(self.centre_mm) + ball)
+            away = np.sqrt((s.x - x) ** 2 + (s.y - y) ** 2 + (s.z - z) ** 2)
+            outside = smooth_union(outside, away - np.float32(radius), 0.1 * self.diameter_mm)
+        return -outside.astype(np.float32)
 
     def spicule_tubes(self) -> Tubes:
         """Strands from inside the mass outwards, thinner and thinner."""

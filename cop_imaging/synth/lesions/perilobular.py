@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from cop_imaging.core.arrays import Float32Array
 from cop_imaging.synth.lesions.drawing import around, draw_seed, millilitres, spread_to
@@ -57,7 +58,9 @@ class Perilobular:
         count = len(lobules.seeds_mm)
         near = np.linalg.norm(lobules.seeds_mm - np.array(self.centre_mm), axis=1) < self.radius_mm
         taken = near & (rng.random(count) < self.affected)
-        thick = (self.band_mm * rng.uniform(0.8, 1.25, count)).astype(np.float32)
+        # However small a lobule is, its middle stays free.
+        apart = np.asarray(cKDTree(lobules.seeds_mm).query(lobules.seeds_mm, k=2)[0])[:, 1]
+        thick = np.minimum(self.band_mm * rng.uniform(0.8, 1.25, count), 0.25 * apart).astype(np.float32)
         foot = taken & (rng.random(count) < 0.6)
         salt = rng.integers(2**31, size=count)
         out = np.full(s.shape, -9.0, dtype=np.float32)

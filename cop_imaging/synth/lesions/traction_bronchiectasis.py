@@ -15,8 +15,8 @@ from cop_imaging.synth.terrain import Terrain, Where
 
 __all__ = ["TractionBronchiectasis", "draw_traction_bronchiectasis"]
 
-LENGTHS_MM = (14.0, 34.0)
-DEEPEST_MM = 28.0
+LENGTHS_MM = (12.0, 28.0)
+DEEPEST_MM = 20.0
 """Depth below the pleura beyond which fibrosis pulls no bronchus open; an estimate."""
 
 
@@ -50,7 +50,9 @@ class TractionBronchiectasis:
         walk = np.clip(walk, -0.1 * self.length_mm, 0.1 * self.length_mm)
         nodes = np.array(self.centre_mm) + self.length_mm * along[:, None] * np.array(self.outwards) + walk
         waists = np.convolve(rng.normal(0.0, 0.3, n + 3), (0.3, 0.7, 0.3), mode="valid")
-        radius = self.radius_mm * np.clip(1.0 + waists, 0.6, 1.6)
+        # It opens where fibrosis begins; nearer to the hilum it is a common bronchus.
+        opened = np.clip(0.55 + 1.5 * (along + 0.5), 0.55, 1.0)
+        radius = self.radius_mm * np.clip(1.0 + waists, 0.6, 1.6) * opened
         return Tubes(nodes[:-1], nodes[1:], radius[:-1], radius[1:])
 
     def parts(self, place: Place) -> tuple[Float32Array, Float32Array]:
@@ -76,7 +78,7 @@ def draw_traction_bronchiectasis(
     number: int,
     fibrosis: Sequence[tuple[Point, float]] = (),
 ) -> tuple[TractionBronchiectasis, ...]:
-    """Bronchi 14-34 mm long with lumens 2.4-5 mm wide that go on from a normal bronchus into fibrosis.
+    """Bronchi 12-28 mm long with lumens 2.4-5 mm wide that go on from a normal bronchus into fibrosis.
 
     Parameters
     ----------

@@ -7,8 +7,11 @@ from cop_imaging.synth import coarse_grid, draw_case, make_case
 from cop_imaging.synth.case import stream
 from cop_imaging.synth.diseases import load_knowledge
 from cop_imaging.synth.diseases.emphysema import emphysema_percent, with_emphysema
+from cop_imaging.synth.diseases.fitting import asked_ml
 from cop_imaging.synth.diseases.rendering import draw_lesions
 from cop_imaging.synth.ground import ground_of
+from cop_imaging.synth.lesions.focal_consolidation import FocalConsolidation
+from cop_imaging.synth.lesions.ground_glass import GroundGlassNodule
 from cop_imaging.synth.lesions.lobar_consolidation import LobarConsolidation
 from cop_imaging.synth.lesions.reversed_halo import ReversedHalo
 from cop_imaging.synth.render import model_of
@@ -60,8 +63,18 @@ def test_consolidation_and_ground_glass_have_the_extent_that_was_asked(disease, 
     got = ground.measure(draw_lesions(plain, ground))
     for name in ("consolidation", "ground_glass"):
         if plain.has(name) and plain.extents[name] > 0.5:
-            asked = plain.extents[name] / 100.0 * ground.terrain.lung_ml
+            asked = asked_ml(plain, name, ground.terrain.lung_ml)
             assert 1 / 1.3 < got[name] / asked < 1.3, name
+
+
+@pytest.mark.parametrize("percent", [2.0, 8.0, 30.0])
+def test_focal_organizing_pneumonia_is_one_lesion_of_20_to_60_mm_whatever_its_extent(percent, ground):
+    case = draw_case("COP", 4).model_copy(update={"op": True, "subtype": "focal"})
+    case = with_findings(case, "consolidation", "ground_glass", consolidation=percent, ground_glass=percent)
+    lesions = draw_lesions(case, ground)
+    assert [type(lesion) for lesion in lesions if not isinstance(lesion, GroundGlassNodule)] == [FocalConsolidation]
+    got = ground.measure(lesions)["consolidation"]
+    assert 4.0 / 1.5 < got < 113.0 * 1.4
 
 
 @pytest.mark.parametrize(("finding", "percent"), [("reticulation", 12.0), ("honeycombing", 4.0)])
