@@ -34,7 +34,8 @@ PIECE_MM = 5.0
 """Length of the straight pieces of a curved branch."""
 
 RUL, RML, RLL, LUL, LLL = 1, 2, 3, 4, 5
-LOBES: dict[int, tuple[Point, float, Point, Point]] = {
+Hilum = tuple[Point, float, Point, Point]
+LOBES: dict[int, Hilum] = {
     RUL: ((-42.0, 17.0, -12.0), 4.4, (-42.0, 6.0, -20.0), (-34.0, 2.0, -36.0)),
     RML: ((-47.0, 8.0, -60.0), 3.3, (-46.0, 3.0, -54.0), (-32.0, 0.0, -46.0)),
     RLL: ((-46.0, 38.0, -64.0), 4.5, (-52.0, 30.0, -58.0), (-34.0, 22.0, -62.0)),
@@ -207,29 +208,36 @@ def central_airways(trachea_mm: float) -> Tubes:
     )
 
 
-def hilar_airways() -> Tubes:
+def hila(rng: np.random.Generator) -> dict[int, Hilum]:
+    """Starts of bronchus, artery and vein of every lobe: a few mm off the usual place, as people differ."""
+
+    def near(point: Point, sd_mm: float) -> Point:
+        x, y, z = np.array(point) + np.clip(sd_mm * rng.standard_normal(3), -2.0 * sd_mm, 2.0 * sd_mm)
+        return float(x), float(y), float(z)
+
+    return {
+        lobe: (near(bronchus, 1.2), radius, near(artery, 3.0), near(vein, 3.0))
+        for lobe, (bronchus, radius, artery, vein) in LOBES.items()
+    }
+
+
+def hilar_airways(places: dict[int, Hilum]) -> Tubes:
     """The short way from the central airways to the start of each lobe's bronchus."""
-    return Tubes.joined(
-        [
-            Tubes.path((-27, 21, -18, 5), (*LOBES[RUL][0], 4.4)),
-            Tubes.path((-36, 25, -44, 4), (*LOBES[RML][0], 3.3)),
-            Tubes.path((-36, 25, -44, 5.2), (*LOBES[RLL][0], 4.5)),
-            Tubes.path((44, 26, -27, 5.4), (*LOBES[LUL][0], 4.5)),
-            Tubes.path((44, 26, -27, 5.4), (*LOBES[LLL][0], 4.4)),
-        ]
-    )
+    right, lower, left = (-27, 21, -18), (-36, 25, -44), (44, 26, -27)
+    sources = {RUL: (*right, 5.0), RML: (*lower, 4.0), RLL: (*lower, 5.2), LUL: (*left, 5.4), LLL: (*left, 5.4)}
+    return Tubes.joined([Tubes.path(sources[lobe], (*place[0], place[1])) for lobe, place in places.items()])
 
 
-def hilar_arteries() -> Tubes:
+def hilar_arteries(places: dict[int, Hilum]) -> Tubes:
     """Arteries between mediastinum and lobes."""
     sources = {RUL: (-32, 8, -22), RML: (-38, 12, -28), RLL: (-38, 12, -28), LUL: (44, 16, -8), LLL: (46, 24, -16)}
-    return Tubes.joined([Tubes.path((*sources[lobe], 6.8), (*place[2], 5.6)) for lobe, place in LOBES.items()])
+    return Tubes.joined([Tubes.path((*sources[lobe], 6.8), (*place[2], 5.6)) for lobe, place in places.items()])
 
 
-def hilar_veins() -> Tubes:
+def hilar_veins(places: dict[int, Hilum]) -> Tubes:
     """Veins between lobes and left atrium."""
     return Tubes.joined(
-        [Tubes.path((-18 if lobe < LUL else 24, 8, -48, 7.0), (*place[3], 5.2)) for lobe, place in LOBES.items()]
+        [Tubes.path((-18 if lobe < LUL else 24, 8, -48, 7.0), (*place[3], 5.2)) for lobe, place in places.items()]
     )
 
 
@@ -250,9 +258,10 @@ def grow_trees(
     leaves: Float64Array, vein_leaves: Float64Array, rng: np.random.Generator, *, trachea_mm: float
 ) -> Trees:
     """Bronchi with their arteries towards ``leaves``, veins towards ``vein_leaves``, both (n, 3) as (x, y, z)."""
-    bronchi, arteries, veins = [hilar_airways()], [hilar_arteries()], [hilar_veins()]
+    places = hila(rng)
+    bronchi, arteries, veins = [hilar_airways(places)], [hilar_arteries(places)], [hilar_veins(places)]
     lobe, vein_lobe = lobe_of(leaves), lobe_of(vein_leaves)
-    for name, (root, radius_mm, artery_root, vein_root) in LOBES.items():
+    for name, (root, radius_mm, artery_root, vein_root) in places.items():
         own = leaves[lobe == name]
         if len(own) > 1:
             tree = grow(own, root, rng)
@@ -267,7 +276,7 @@ def grow_trees(
         own = vein_leaves[vein_lobe == name]
         if len(own) > 1:
             tree = grow(own, vein_root, rng)
-            vein = np.maximum(1.2 * radii(tree, radius_mm, rng), SMALLEST_VESSEL_MM)
+            vein = np.maximum(1.16 * radii(tree, radius_mm, rng), SMALLEST_VESSEL_MM)
             veins.append(curved(tree, vein, 5.4))
     lumen, central = Tubes.joined(bronchi), central_airways(trachea_mm)
     both = Tubes.joined([central, lumen])

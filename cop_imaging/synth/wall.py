@@ -72,6 +72,8 @@ def muscles(s: Slab, spec: ChestSpec, t: Any) -> tuple[Float32Array, Float32Arra
             (m * bell(t, 0.34, 0.11), 0.9 * blade),
             (m * bell(t, 0.0, 0.26), 0.8 * erector + trapezius),
             (m * bell(t, 1.0, 0.4), abdominal),
+            # Beside the spine the ribs reach back farther than the skin does.
+            (-bell(t, 0.18, 0.08), profile(z, (-210, 8), (60, 8), (100, 0))),
         ],
     )
     return belly, hull
