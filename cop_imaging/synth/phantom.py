@@ -109,8 +109,8 @@ def scanned(
     model: ChestModel, geometry: Geometry, lesions: Sequence[Lesion], scanner: ScannerSpec, rng: np.random.Generator
 ) -> Phantom:
     """A chest drawn with its lesions and scanned."""
-    drawn = draw(model, geometry, lesions)
-    hu, valid = scan(drawn.hu, geometry, rng, scanner, parts=moving_parts(model.spec))
+    drawn = draw(model, geometry, lesions, thickness_mm=scanner.thickness_mm)
+    hu, valid = scan(drawn.hu, geometry, rng, scanner, drawn_mm=drawn.width_mm, parts=moving_parts(model.spec))
     truth: dict[str, AnyArray] = {
         "lungs": drawn.lungs,
         "lungs_right": drawn.lungs == 1,

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array
+from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array, UInt8Array
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.synth.airways import Trees, grow_trees, lobes
 from cop_imaging.synth.cage import midline
-from cop_imaging.synth.chest import ChestSpec, thorax
+from cop_imaging.synth.chest import ChestSpec, surface_width, thorax
 from cop_imaging.synth.lesions.blending import add_lesions, blend, lay_over
 from cop_imaging.synth.lesions.lesion import Lesion
 from cop_imaging.synth.parenchyma import air_holes, empty, lung_density
@@ -22,9 +22,9 @@ __all__ = ["ChestModel", "Drawn", "draw", "model_of"]
 
 LOW, HIGH = (-230.0, -230.0, -270.0), (230.0, 230.0, 170.0)
 """Corners (x, y, z) in mm of the region in which random fields are defined."""
-SLAB_VOXELS = 1_500_000
-FINEST_STEP_MM = 1.6
-"""Slices farther apart are drawn as the mean of thinner ones."""
+SLAB_VOXELS = 3_000_000
+THICKEST_MM, FINEST_STEP_MM = 2.6, 1.6
+"""Slices thicker than ``THICKEST_MM`` are drawn as the mean of ones no thicker than this."""
 WALL_HU, LUMEN_HU = 25.0, -1000.0
 NEAREST_MM = 3.0
 """How near to the lung's surface the smallest vessels may end."""
@@ -46,9 +46,11 @@ class Drawn:
     """Noise-free chest and truth on one grid, all [z, y, x]."""
 
     hu: Float32Array
-    lungs: Float32Array
+    lungs: UInt8Array
     """1 right, 2 left."""
     masks: dict[str, BoolArray]
+    width_mm: tuple[float, float, float]
+    """(z, y, x) widths over which the drawn values are means."""
 
 
 def leaves(spec: ChestSpec, rng: np.random.Generator) -> Float64Array:
@@ -89,15 +91,16 @@ def draw_slab(
     t = thorax(s, spec)
     hu = surroundings(s, spec, t, model.planes)
     lung = parenchyma(s, model)
-    part = cover(t.lung, s.voxel_mm)
+    width = surface_width(s, spec)
+    part = cover(t.lung, width)
     holes = None
     if spec.emphysema > 0.0 or spec.paraseptal > 0.0:
         holes = air_holes(s, spec, t.depth, model.fine, model.coarse)
         empty(lung, holes)
-    blended = add_lesions(lung, patient, t.depth * np.float32(spec.size), lobes(s), lesions)
+    blended = add_lesions(lung, patient, t.depth * np.float32(spec.size), lobes(s), lesions, part > 0.0)
     blend(hu, part, lung)
     # A straight branch may cut through the diaphragm or the heart: it is not drawn there.
-    above = cover(-t.diaphragm - 1.0, s.voxel_mm)
+    above = cover(-t.diaphragm - 1.0, width)
     arteries, veins = draw_tubes(s, model.trees.arteries) * above, draw_tubes(s, model.trees.veins) * above
     blend(hu, arteries, spec.right_blood_hu)
     blend(hu, veins, spec.blood_hu)
@@ -121,28 +124,46 @@ def draw_slab(
     return hu, sides, masks
 
 
-def draw(model: ChestModel, geometry: Geometry, lesions: Sequence[Lesion] = ()) -> Drawn:
-    """Draw a chest on any grid whose axes run along the patient's; thick slices are means of thin ones."""
-    k = max(1, int(np.ceil(geometry.spacing_mm[0] / FINEST_STEP_MM - 1e-6))) if geometry.spacing_mm[0] > 2.6 else 1
-    thin = geometry.resampled((geometry.spacing_mm[0] / k, *geometry.spacing_mm[1:]))
-    thin = replace(thin, shape=(geometry.shape[0] * k, *geometry.shape[1:]))
-    whole = Slab.of(thin)
-    per_slab = max(1, SLAB_VOXELS // (thin.shape[1] * thin.shape[2] * k)) * k
-    hus, sides, masks = [], [], []
-    for first in range(0, thin.shape[0], per_slab):
-        hu, side, mask = draw_slab(model, whole.part(first, first + per_slab), lesions)
-        hus.append(hu.reshape(-1, k, *hu.shape[1:]).mean(axis=1, dtype=np.float32))
-        # Truth of a thick slice is what fills half of it.
-        sides.append(side.reshape(-1, k, *side.shape[1:])[:, k // 2])
-        masks.append(
-            {n: m.reshape(-1, k, *m.shape[1:]).mean(axis=1, dtype=np.float32) >= 0.5 for n, m in mask.items()}
-            if k > 1
-            else mask
-        )
-    names = dict.fromkeys(name for mask in masks for name in mask)
-    # A shape that a slab does not hold is absent there.
-    return Drawn(
-        np.concatenate(hus),
-        np.concatenate(sides),
-        {n: np.concatenate([m.get(n, np.zeros_like(m["airways"])) for m in masks]) for n in names},
-    )
+def draw(
+    model: ChestModel, geometry: Geometry, lesions: Sequence[Lesion] = (), *, thickness_mm: float | None = None
+) -> Drawn:
+    """Draw a chest on any grid whose axes run along the patient's; thick slices are means of thin ones.
+
+    Parameters
+    ----------
+    thickness_mm : float, optional
+        Of the slices when there are gaps between them; else they are as thick as they are far apart.
+    """
+    step = geometry.spacing_mm[0]
+    thickness = min(thickness_mm or step, step)
+    k = max(1, int(np.ceil(thickness / FINEST_STEP_MM - 1e-6))) if thickness > THICKEST_MM else 1
+    whole = thin_slices(geometry, k, thickness / k)
+    per_slab = max(1, SLAB_VOXELS // (geometry.shape[1] * geometry.shape[2] * k))
+    hu: Float32Array = np.empty(geometry.shape, dtype=np.float32)
+    lungs: UInt8Array = np.empty(geometry.shape, dtype=np.uint8)
+    masks: dict[str, BoolArray] = {}
+    for first in range(0, geometry.shape[0], per_slab):
+        rows = slice(first, min(first + per_slab, geometry.shape[0]))
+        part, side, mask = draw_slab(model, whole.part(k * rows.start, k * rows.stop), lesions)
+        if k > 1:
+            part.reshape(-1, k, *part.shape[1:]).mean(axis=1, dtype=np.float32, out=hu[rows])
+            # Truth of a thick slice is what fills half of it.
+            side = side.reshape(-1, k, *side.shape[1:])[:, k // 2]
+            mask = {n: m.reshape(-1, k, *m.shape[1:]).mean(axis=1, dtype=np.float32) >= 0.5 for n, m in mask.items()}
+        else:
+            hu[rows] = part
+        lungs[rows] = side
+        # A shape that a slab does not hold is absent there.
+        for name, truth in mask.items():
+            masks.setdefault(name, np.zeros(geometry.shape, dtype=bool))[rows] = truth
+    return Drawn(hu, lungs, masks, (thickness, whole.voxel_mm, whole.voxel_mm))
+
+
+def thin_slices(geometry: Geometry, k: int, thickness_mm: float) -> Slab:
+    """Every slice of a grid as ``k`` thinner ones around its middle."""
+    thin = replace(geometry, spacing_mm=(thickness_mm, *geometry.spacing_mm[1:]))
+    edge = float(np.cbrt(np.prod(thin.spacing_mm)))
+    off = (np.arange(k) - 0.5 * (k - 1)) * thickness_mm
+    s = Slab.of(geometry)
+    z = (s.z.astype(np.float64) + off[None, :, None]).reshape(-1, 1, 1).astype(np.float32)
+    return replace(s, z=z, voxel_mm=edge, height_mm=thickness_mm)

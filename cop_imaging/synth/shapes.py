@@ -5,7 +5,8 @@ A distance is negative inside a shape and in mm. A cover is the part of a voxel 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from cop_imaging.core.geometry import Box, Geometry
 __all__ = [
     "Distance",
     "Field",
+    "Lattice",
     "Slab",
     "Tubes",
     "capsule",
@@ -43,12 +45,36 @@ class Slab:
         LPS coordinates of the voxel centres in mm.
     voxel_mm : float
         Edge of the cube with a voxel's volume: the width over which an edge is soft.
+    height_mm : float, optional
+        Thickness of the slices, over which an edge that faces along z is soft where ``facing`` is used.
     """
 
     z: Float32Array
     y: Float32Array
     x: Float32Array
     voxel_mm: float
+    height_mm: float | None = None
+
+    def facing(self, upwards: Any) -> Any:
+        """Width over which an edge is soft: between ``voxel_mm`` upright and ``height_mm`` lying, in mm.
+
+        It is the spread of what a voxel holds across the edge: variances of a box's sides add along any direction.
+
+        Parameters
+        ----------
+        upwards : float or array
+            Share of z in the normal of the edge, -1 to 1.
+        """
+        h, high = self.voxel_mm, self.height_mm or self.voxel_mm
+        return np.sqrt(np.float32(h * h) + np.float32(high * high - h * h) * (upwards * upwards))
+
+    def edge_mm(self, centre: Sequence[float], least_mm: float) -> Float32Array:
+        """Width of a smooth step that is the edge of a round shape around a centre (x, y, z) in mm, [z, y, x]."""
+        dx, dy, dz = (c - np.float32(o) for c, o in zip((self.x, self.y, self.z), centre, strict=True))
+        upwards = dz / np.sqrt(dx * dx + dy * dy + dz * dz + np.float32(1e-6))
+        # A smooth step spreads less than an even slope of its width.
+        out: Float32Array = np.maximum(np.float32(1.1) * self.facing(upwards), np.float32(least_mm))
+        return out
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -71,16 +97,18 @@ class Slab:
         z, y, x = (
             np.linspace(a, b, n, dtype=np.float32) for a, b, n in zip(ends[0], ends[1], geometry.shape, strict=True)
         )
-        return cls(z[:, None, None], y[None, :, None], x[None, None, :], float(np.cbrt(geometry.voxel_ml * 1000.0)))
+        edge, height = float(np.cbrt(geometry.voxel_ml * 1000.0)), geometry.spacing_mm[0]
+        return cls(z[:, None, None], y[None, :, None], x[None, None, :], edge, height)
 
     def part(self, first: int, last: int) -> Slab:
         """The slices from ``first`` up to, not including, ``last``."""
-        return Slab(self.z[first:last], self.y, self.x, self.voxel_mm)
+        return replace(self, z=self.z[first:last])
 
     def scaled(self, size: float) -> Slab:
         """The same voxels seen in a chest of another size."""
         k = np.float32(1.0 / size)
-        return Slab(self.z * k, self.y * k, self.x * k, self.voxel_mm / size)
+        height = None if self.height_mm is None else self.height_mm / size
+        return Slab(self.z * k, self.y * k, self.x * k, self.voxel_mm / size, height)
 
     def box(self, low: Float64Array, high: Float64Array) -> Box | None:
         """Index box of the voxels between two corners (x, y, z), or None when there are none."""
@@ -95,7 +123,7 @@ class Slab:
     def halved(self) -> Slab:
         """Every second voxel along y and x, and one beyond the end: smooth shapes are computed here."""
         y, x = ((a[0] + (a[1] - a[0]) * np.arange(0, len(a) + 2, 2)).astype(np.float32) for a in self.plane)
-        return Slab(self.z, y[None, :, None], x[None, None, :], self.voxel_mm)
+        return replace(self, y=y[None, :, None], x=x[None, None, :])
 
     @property
     def plane(self) -> tuple[Float32Array, Float32Array]:
@@ -104,7 +132,7 @@ class Slab:
 
     def crop(self, box: Box) -> Slab:
         """The voxels of an index box."""
-        return Slab(self.z[box[0]], self.y[:, box[1]], self.x[:, :, box[2]], self.voxel_mm)
+        return replace(self, z=self.z[box[0]], y=self.y[:, box[1]], x=self.x[:, :, box[2]])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,10 +173,64 @@ class Tubes:
         return len(self.start)
 
 
-def cover(distance: Distance, width_mm: float) -> Float32Array:
+@dataclass(frozen=True, slots=True, eq=False)
+class Lattice:
+    """Nodes fixed in the patient that enclose a slab."""
+
+    nodes: Slab
+    below: tuple[NDArray[np.int64], ...]
+    """Per axis z, y, x the node below each voxel,"""
+    weight: tuple[Float32Array, ...]
+    """and how far on to the next node it lies, 0-1."""
+
+    @classmethod
+    def around(cls, slab: Slab, step_mm: float) -> Lattice:
+        """The nodes at multiples of a distance."""
+        axes, below, weight = [], [], []
+        for values in (slab.z.ravel(), slab.y.ravel(), slab.x.ravel()):
+            place = values.astype(np.float64) / step_mm
+            node = np.floor(place).astype(np.int64)
+            low, high = int(node.min()), int(node.max()) + 1
+            axes.append((step_mm * np.arange(low, high + 1)).astype(np.float32))
+            below.append(node - low)
+            weight.append((place - node).astype(np.float32))
+        z, y, x = axes
+        return cls(Slab(z[:, None, None], y[None, :, None], x[None, None, :], step_mm), tuple(below), tuple(weight))
+
+    def needed(self, within: BoolArray) -> BoolArray:
+        """The nodes around chosen voxels."""
+        out = np.zeros(self.nodes.shape, dtype=bool)
+        k, j, i = (below[at] for below, at in zip(self.below, np.nonzero(within), strict=True))
+        out[k, j, i] = True
+        for axis in range(3):
+            before, after = ((slice(None),) * axis + (part,) for part in (slice(None, -1), slice(1, None)))
+            out[after] |= out[before].copy()
+        return out
+
+    def carried(self, values: Float32Array) -> Float32Array:
+        """Values of the nodes carried linearly to the voxels; they are the same for every slab that holds a voxel."""
+        return linear(values, self.below, self.weight)
+
+
+def linear(values: Float32Array, below: Sequence[NDArray[np.int64]], weight: Sequence[Float32Array]) -> Float32Array:
+    """Values between nodes, from the node below along each axis and the share of the next."""
+    for axis, (node, part) in enumerate(zip(below, weight, strict=True)):
+        shape = [1, 1, 1]
+        shape[axis] = -1
+        after = values.take(node + 1, axis)
+        values = values.take(node, axis)
+        # One below and one after, without a third array.
+        after -= values
+        after *= part.reshape(shape)
+        values += after
+    return values
+
+
+def cover(distance: Distance, width_mm: float | Float32Array) -> Float32Array:
     """Part of a voxel of edge ``width_mm`` inside a surface at that distance, 0-1 (plane approximation)."""
-    out: Float32Array = np.clip(np.float32(0.5) - distance * np.float32(1.0 / width_mm), 0.0, 1.0)
-    return out
+    out = np.asarray(distance * (np.float32(-1.0) / np.asarray(width_mm, dtype=np.float32)), dtype=np.float32)
+    out += np.float32(0.5)
+    return np.clip(out, 0.0, 1.0, out=out)
 
 
 def doubled(values: Float32Array, shape: tuple[int, int, int]) -> Float32Array:
@@ -210,9 +292,11 @@ def draw_tubes(slab: Slab, tubes: Tubes, into: Float32Array | None = None) -> Fl
     out: Float32Array = np.zeros(slab.shape, dtype=np.float32) if into is None else into
     if not len(tubes):
         return out
-    h = slab.voxel_mm
+    h, height = slab.voxel_mm, slab.height_mm or slab.voxel_mm
     wide = np.maximum(tubes.start_radius_mm, tubes.end_radius_mm)
-    margin = (np.maximum(wide, 0.5 * h) + 0.5 * h)[:, None]
+    # The plane sees part of an edge that thick slices make soft.
+    spread = np.array([max(h, np.sqrt(h * height))] * 2 + [max(h, height)])
+    margin = np.maximum(wide[:, None], 0.5 * spread) + 0.5 * spread
     low, high = np.minimum(tubes.start, tubes.end) - margin, np.maximum(tubes.start, tubes.end) + margin
     axes = (slab.z.ravel(), slab.y.ravel(), slab.x.ravel())
     first = np.stack([np.searchsorted(axis, low[:, 2 - k]) for k, axis in enumerate(axes)], axis=1)
@@ -222,16 +306,18 @@ def draw_tubes(slab: Slab, tubes: Tubes, into: Float32Array | None = None) -> Fl
     small: BoolArray = seen & (np.max(size, axis=1) <= SMALL_BOX[-1])
     for i in np.flatnonzero(seen & ~small):
         box = tuple(slice(a, b) for a, b in zip(first[i], last[i], strict=True))
-        fill = tube_fill(slab.crop(box), tubes.where(slice(i, i + 1)), h)[0]  # type: ignore[arg-type]
+        fill = tube_fill(slab.crop(box), tubes.where(slice(i, i + 1)))[0]  # type: ignore[arg-type]
         np.maximum(out[box], fill, out=out[box])
     # Thousands of twigs: those with boxes of one size are drawn together.
-    shape = np.array(SMALL_BOX)[np.searchsorted(SMALL_BOX, np.where(small[:, None], size, 1))]
-    kinds, kind = np.unique(shape, axis=0, return_inverse=True)
-    for k, counts in enumerate(kinds):
-        rows = np.flatnonzero(small & (kind.ravel() == k))
+    kept = np.flatnonzero(small)
+    shape = np.array(SMALL_BOX)[np.searchsorted(SMALL_BOX, size[kept])]
+    kind = (shape * np.array([10_000, 100, 1])).sum(axis=1)
+    for k in np.unique(kind):
+        rows = kept[kind == k]
+        counts = np.array([k // 10_000, k // 100 % 100, k % 100])
         at_once = max(1, 400_000 // int(np.prod(counts)))
         for part in (rows[n : n + at_once] for n in range(0, len(rows), at_once)):
-            draw_alike(out, axes, tubes.where(part), first[part], last[part], counts, h)
+            draw_alike(out, slab, tubes.where(part), first[part], last[part], counts)
     return out
 
 
@@ -241,15 +327,15 @@ SMALL_BOX = (2, 3, 4, 5, 6, 8, 10, 12, 15)
 
 def draw_alike(
     out: Float32Array,
-    axes: tuple[Float32Array, ...],
+    slab: Slab,
     tubes: Tubes,
     first: NDArray[np.int64],
     last: NDArray[np.int64],
     counts: NDArray[np.int64],
-    h: float,
 ) -> None:
     """Draw tubes whose boxes have at most ``counts`` voxels along z, y, x, in place."""
     places, coordinates, valid = [], [], np.ones((1, 1, 1, 1), dtype=bool)
+    axes = (slab.z.ravel(), slab.y.ravel(), slab.x.ravel())
     for k, (axis, n) in enumerate(zip(axes, counts, strict=True)):
         shape = [len(first), 1, 1, 1]
         shape[k + 1] = int(n)
@@ -258,14 +344,16 @@ def draw_alike(
         place = np.minimum(place, len(axis) - 1).reshape(shape)
         places.append(place)
         coordinates.append(axis[place])
-    fill = tube_fill(Slab(coordinates[0], coordinates[1], coordinates[2], h), tubes, h) * valid
+    z, y, x = coordinates
+    fill = tube_fill(replace(slab, z=z, y=y, x=x), tubes) * valid
     flat = (places[0] * out.shape[1] + places[1]) * out.shape[2] + places[2]
     some = fill > 0.0
     np.maximum.at(out.reshape(-1), flat[some], fill[some])
 
 
-def tube_fill(slab: Slab, tubes: Tubes, h: float) -> Float32Array:
+def tube_fill(slab: Slab, tubes: Tubes) -> Float32Array:
     """Cover by each of several tubes, [n, z, y, x]."""
+    h, thick = slab.voxel_mm, slab.height_mm is not None and abs(slab.height_mm / slab.voxel_mm - 1.0) > 0.02
 
     def column(values: Any) -> Any:
         return np.asarray(values, dtype=np.float32)[:, None, None, None]
@@ -278,13 +366,17 @@ def tube_fill(slab: Slab, tubes: Tubes, h: float) -> Float32Array:
     square = (dx * dx + dy * dy) + dz * dz
     square += column(length2) * t * (t - 2.0 * along)
     distance = np.sqrt(np.maximum(square, 0.0))
-    # A disc of radius R with an edge soft over h has the area pi (R^2 + h^2 / 12).
-    soft = h * h / 12.0
+    # A disc of radius R with an edge soft over h has the area pi (R^2 + h^2 / 12); h differs between its directions.
+    high = slab.facing(np.sqrt(np.maximum(1.0 - step[:, 2] ** 2 / length2, 0.0))).astype(np.float64)
+    soft = (h * h + high * high) / 24.0
     ends = np.stack([tubes.start_radius_mm, tubes.end_radius_mm])
-    drawn = np.sqrt(np.maximum(ends**2 - soft, 0.25 * h * h))
+    drawn = np.sqrt(np.maximum(ends**2 - soft, 0.25 * h * high))
     weight = np.minimum(ends**2 / (drawn**2 + soft), 1.0)
     radius = column(drawn[0]) + column(drawn[1] - drawn[0]) * t
-    fill: Float32Array = cover(distance - radius, h) * (column(weight[0]) + column(weight[1] - weight[0]) * t)
+    edge: Any = h
+    if thick:
+        edge = slab.facing((dz - t * column(step[:, 2])) / np.maximum(distance, np.float32(1e-3)))
+    fill: Float32Array = cover(distance - radius, edge) * (column(weight[0]) + column(weight[1] - weight[0]) * t)
     return fill
 
 
@@ -313,12 +405,9 @@ class Field:
 
     def on(self, slab: Slab) -> Float32Array:
         """The field on the slab's voxels, linear between its nodes."""
-        out = self.values
+        below, weight = [], []
         for axis, (coordinate, origin) in enumerate(zip((slab.z, slab.y, slab.x), self.origin_mm[::-1], strict=True)):
             place = np.clip((coordinate.ravel() - origin) / self.step_mm, 0.0, self.values.shape[axis] - 1.001)
-            node = place.astype(np.int64)
-            shape = [1, 1, 1]
-            shape[axis] = -1
-            weight = (place - node).astype(np.float32).reshape(shape)
-            out = out.take(node, axis) * (1.0 - weight) + out.take(node + 1, axis) * weight
-        return out
+            below.append(place.astype(np.int64))
+            weight.append((place - below[-1]).astype(np.float32))
+        return linear(self.values, below, weight)

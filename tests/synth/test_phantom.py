@@ -11,9 +11,12 @@ from cop_imaging.synth import (
     ScannerSpec,
     coarse_grid,
     healthy_chest,
+    make_case,
     make_phantom,
     organizing_pneumonia_chest,
+    render,
 )
+from cop_imaging.synth.case import draw_case
 
 SIGNS = ("consolidation", "ground_glass", "reversed_halo")
 
@@ -135,6 +138,21 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(sick):
     assert (
         healthy_chest(3, geometry=coarse_grid()).volume.digest != healthy_chest(2, geometry=coarse_grid()).volume.digest
     )
+
+
+def test_the_bytes_do_not_depend_on_how_many_slices_are_drawn_at_once(monkeypatch):
+    # Slices thicker than pixels are wide, so that every kind of edge and of lattice is in it.
+    grid = Geometry((14, 150, 190), (2.0, 0.9, 0.9), (-140.0, -60.0, -78.0))
+    case = draw_case("COP", 7)
+    drawn = []
+    for voxels in (3 * 150 * 190, 11 * 150 * 190):
+        monkeypatch.setattr(render, "SLAB_VOXELS", voxels)
+        drawn.append(make_case(case, grid))
+    one, other = drawn
+    assert one.lesions
+    assert one.volume.digest == other.volume.digest
+    assert one.truth.keys() == other.truth.keys()
+    assert all(np.array_equal(mask, other.truth[name]) for name, mask in one.truth.items())
 
 
 def test_thick_slices_are_means_of_thin_ones():

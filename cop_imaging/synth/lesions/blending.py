@@ -33,7 +33,12 @@ def blend(hu: Float32Array, part: Float32Array, value: Any) -> None:
 
 
 def add_lesions(
-    hu: Float32Array, slab: Slab, depth_mm: Float32Array, lobe: UInt8Array, lesions: Sequence[Lesion]
+    hu: Float32Array,
+    slab: Slab,
+    depth_mm: Float32Array,
+    lobe: UInt8Array,
+    lesions: Sequence[Lesion],
+    lung: BoolArray | None = None,
 ) -> Blended:
     """Blend lesions into the parenchyma between vessels and bronchi.
 
@@ -45,15 +50,19 @@ def add_lesions(
         Its voxels in patient coordinates.
     depth_mm, lobe : arrays [z, y, x]
         As ``Place`` has them.
+    lung : bool [z, y, x], optional
+        Where something comes of the parenchyma; only the box around it is drawn.
     """
     masks = {name: np.zeros(slab.shape, dtype=bool) for name in ALWAYS}
     dense, hazy = np.zeros(slab.shape, dtype=bool), np.zeros(slab.shape, dtype=bool)
     over: list[tuple[Box, Layer]] = []
     for lesion in lesions:
         box = box_of(lesion, slab)
+        if box is not None and lung is not None:
+            box = around(lung, box)
         if box is None:
             continue
-        place = Place(slab.crop(box), depth_mm[box], lobe[box])
+        place = Place(slab.crop(box), depth_mm[box], lobe[box], None if lung is None else lung[box])
         for layer in lesion.layers(place):
             if layer.over:
                 over.append((box, layer))
@@ -69,6 +78,18 @@ def add_lesions(
     # The thin edge of a consolidation has the density of ground glass and is none: only hazy layers count.
     masks["ground_glass"] = hazy & (hu >= GROUND_GLASS_HU) & (hu <= CONSOLIDATION_HU)
     return Blended(masks, tuple(over))
+
+
+def around(mask: BoolArray, box: Box) -> Box | None:
+    """The smallest box around a mask inside another box, or None where it is empty."""
+    part = mask[box]
+    spans = [np.flatnonzero(part.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    if not len(spans[0]):
+        return None
+    z, y, x = (
+        slice(old.start + int(span[0]), old.start + int(span[-1]) + 1) for old, span in zip(box, spans, strict=True)
+    )
+    return z, y, x
 
 
 def lay_over(hu: Float32Array, lung: Float32Array, blended: Blended, masks: dict[str, BoolArray]) -> None:

@@ -37,13 +37,16 @@ class CrazyPaving:
 
     def region(self, place: Place) -> Region:
         """The lobules that it takes."""
-        return region_of(
-            place,
-            self.centre_mm,
-            radius_mm=self.radius_mm,
-            reach_mm=self.reach_mm,
-            seed=self.seed,
-            lobule_mm=self.lobule_mm,
+        return place.once(
+            self,
+            lambda: region_of(
+                place,
+                self.centre_mm,
+                radius_mm=self.radius_mm,
+                reach_mm=self.reach_mm,
+                seed=self.seed,
+                lobule_mm=self.lobule_mm,
+            ),
         )
 
     def layers(self, place: Place) -> tuple[Layer, ...]:

@@ -37,7 +37,7 @@ def region_of(
     away = np.linalg.norm(lobules.seeds_mm - np.array(centre_mm), axis=1)
     chosen = away < radius_mm * (1.0 + 0.2 * np.clip(lobules.value, -2.0, 1.5))
     far = np.sqrt(sum((c - np.float32(o)) ** 2 for c, o in zip((s.x, s.y, s.z), centre_mm, strict=True)))
-    near = np.broadcast_to(far < 1.3 * radius_mm + 1.1 * lobule_mm, s.shape)
+    near = place.used(np.broadcast_to(far < 1.3 * radius_mm + 1.1 * lobule_mm, s.shape))
     inside, value = np.zeros(s.shape, dtype=np.float32), np.zeros(s.shape, dtype=np.float32)
     wall = np.full(s.shape, lobule_mm, dtype=np.float32)
     walls = lobules.walls(s, lobules.rough.on(s), near)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
 from cop_imaging.core.arrays import BoolArray, Float32Array, UInt8Array
 from cop_imaging.core.geometry import Box
 from cop_imaging.synth.lesions.lobules import Lobules
-from cop_imaging.synth.shapes import Slab
+from cop_imaging.synth.shapes import Lattice, Slab
 
 __all__ = ["CONSOLIDATION_HU", "GROUND_GLASS_HU", "Layer", "Lesion", "Place", "Point", "lobular", "septa", "smoothstep"]
 
 GROUND_GLASS_HU, CONSOLIDATION_HU = -700.0, -300.0
 """Density from which parenchyma with its lesion is true to the sign, before vessels, airways, blur and noise."""
 
+LATTICE_MM, FINE_MM = 1.4, 1.2
+"""Distance of the nodes on which lobules are told apart for voxels smaller than this."""
+T = TypeVar("T")
 Point = tuple[float, float, float]
 Sign = Literal["consolidation", "ground_glass", "effusion", "airways"]
 
@@ -30,6 +34,21 @@ class Place:
     """[z, y, x] depth below the costal and diaphragmatic pleura, 0 outside the lung."""
     lobe: UInt8Array
     """[z, y, x] 1-5 (RUL, RML, RLL, LUL, LLL) by the fissures, inside and outside the lung."""
+    lung: BoolArray | None = None
+    """[z, y, x] Where values are used at all; everywhere when it is None. Costly ones need not be found elsewhere."""
+    known: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+    """What was computed here for a lesion's layers and serves its shapes too."""
+
+    def used(self, within: BoolArray) -> BoolArray:
+        """The chosen voxels whose values are used."""
+        return within if self.lung is None else within & self.lung
+
+    def once(self, lesion: Hashable, compute: Callable[[], T]) -> T:
+        """What ``compute`` gives for that lesion here, computed at the first call."""
+        if lesion not in self.known:
+            self.known[lesion] = compute()
+        out: T = self.known[lesion]
+        return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,9 +93,10 @@ def box_of(lesion: Lesion, slab: Slab) -> Box | None:
     return slab.box(centre - lesion.reach_mm, centre + lesion.reach_mm)
 
 
-def smoothstep(level: Float32Array, width_mm: float) -> Float32Array:
+def smoothstep(level: Float32Array, width_mm: float | Float32Array) -> Float32Array:
     """0 below ``-width_mm / 2``, 1 above, smooth between."""
-    t = np.clip(level / np.float32(width_mm) + np.float32(0.5), 0.0, 1.0)
+    width: Float32Array = np.asarray(width_mm, dtype=np.float32)
+    t: Float32Array = np.clip(level / width + np.float32(0.5), 0.0, 1.0)
     out: Float32Array = t * t * (3.0 - 2.0 * t)
     return out
 
@@ -108,9 +128,12 @@ def lobular(
     lobules = Lobules.around(centre_mm, reach_mm=reach_mm, seed=seed, lobule_mm=lobule_mm)
     rough = lobules.rough.on(slab)
     chosen = np.ones(slab.shape, dtype=bool) if within is None else within
-    value = np.zeros(slab.shape, dtype=np.float32)
-    value[chosen] = lobules.value[lobules.nearest(slab, rough, chosen)]
-    return rough * np.float32(rough_mm), value
+    if slab.voxel_mm > FINE_MM:
+        return rough * np.float32(rough_mm), lobules.values(slab, rough, chosen)
+    # Smaller voxels are more than a step between two lobules needs: it is sought on a lattice fixed in the patient.
+    lattice = Lattice.around(slab, LATTICE_MM)
+    coarse = lobules.values(lattice.nodes, lobules.rough.on(lattice.nodes), lattice.needed(chosen))
+    return rough * np.float32(rough_mm), lattice.carried(coarse) * chosen
 
 
 def septa(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +57,12 @@ class Lobules:
     lobule_mm: float
 
     @classmethod
+    @lru_cache(maxsize=256)
     def around(cls, centre_mm: Point, *, reach_mm: float, seed: int, lobule_mm: float) -> Lobules:
-        """Lobules out to ``reach_mm`` from a centre; the same arguments give the same lobules."""
+        """Lobules out to ``reach_mm`` from a centre; the same arguments give the same lobules.
+
+        They are kept for a while, as slabs come one after the other.
+        """
         rng = np.random.default_rng(seed)
         low, high = (tuple(c + side * (reach_mm + 1.5 * lobule_mm) for c in centre_mm) for side in (-1.0, 1.0))
         rough = Field.random(rng, (low[0], low[1], low[2]), (high[0], high[1], high[2]), 0.4 * lobule_mm)
@@ -79,6 +84,12 @@ class Lobules:
     def nearest(self, slab: Slab, rough: Float32Array, within: BoolArray) -> Rows:
         """Row of the lobule that each of the chosen voxels lies in, (n,)."""
         return np.asarray(cKDTree(self.seeds_mm).query(self.bent(slab, rough, within), workers=1)[1], dtype=np.int64)
+
+    def values(self, slab: Slab, rough: Float32Array, within: BoolArray) -> Float32Array:
+        """The value of the lobule that each of the chosen voxels lies in, 0 elsewhere, [z, y, x]."""
+        out = np.zeros(slab.shape, dtype=np.float32)
+        out[within] = self.value[self.nearest(slab, rough, within)]
+        return out
 
     def walls(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from cop_imaging.core.arrays import Float32Array
@@ -16,6 +18,17 @@ TILE_HILLS = 12.0
 
 def smooth_noise(slab: Slab, centre_mm: Point, *, reach_mm: float, seed: int, size_mm: float) -> Float32Array:
     """Smooth noise of SD 1 around a lesion, [z, y, x]; its hills are about ``size_mm`` across."""
+    field, period = repeated(centre_mm, reach_mm, seed, size_mm)
+    low = field.origin_mm
+    there = (np.float32(a) + (c - np.float32(a)) % period for a, c in zip(low, (slab.x, slab.y, slab.z), strict=True))
+    at_x, at_y, at_z = there
+    out: Float32Array = np.clip(field.on(Slab(at_z, at_y, at_x, slab.voxel_mm)), -2.5, 2.5)
+    return out
+
+
+@lru_cache(maxsize=512)
+def repeated(centre_mm: Point, reach_mm: float, seed: int, size_mm: float) -> tuple[Field, np.float32]:
+    """A tile of smooth noise and the length after which it repeats; slabs come one after the other and share it."""
     (x, y, z), half = centre_mm, reach_mm + size_mm
     # Fine noise over a large lesion costs much to draw: a tile of some 12 hills is repeated instead.
     wide = min(2.0 * half, TILE_HILLS * size_mm)
@@ -24,11 +37,7 @@ def smooth_noise(slab: Slab, centre_mm: Point, *, reach_mm: float, seed: int, si
     tile = Field.random(rng, low, (low[0] + wide, low[1] + wide, low[2] + wide), 0.4 * size_mm)
     # The field goes on from its last node to its first.
     field = Field(np.pad(tile.values, (0, 1), mode="wrap"), low, tile.step_mm)
-    period = np.float32(tile.values.shape[0] * tile.step_mm)
-    there = (np.float32(a) + (c - np.float32(a)) % period for a, c in zip(low, (slab.x, slab.y, slab.z), strict=True))
-    at_x, at_y, at_z = there
-    out: Float32Array = np.clip(field.on(Slab(at_z, at_y, at_x, slab.voxel_mm)), -2.5, 2.5)
-    return out
+    return field, np.float32(tile.values.shape[0] * tile.step_mm)
 
 
 def ragged(slab: Slab, centre_mm: Point, *, reach_mm: float, seed: int, size_mm: float = 6.0) -> Float32Array:

@@ -11,7 +11,7 @@ from cop_imaging.core.arrays import Float32Array
 from cop_imaging.synth.lesions.drawing import draw_seed, lobe_at
 from cop_imaging.synth.lesions.lesion import Layer, Place, Point, lobular, smoothstep
 from cop_imaging.synth.lesions.margins import smooth_noise
-from cop_imaging.synth.shapes import Field, Slab
+from cop_imaging.synth.shapes import Lattice, Slab
 from cop_imaging.synth.terrain import Terrain, Where
 
 __all__ = ["Mosaic", "draw_mosaic"]
@@ -50,7 +50,8 @@ class Mosaic:
     def part(self, place: Place) -> Float32Array:
         """Part of each voxel that is dark, 0-1; the borders are as sharp as a voxel."""
         s = place.slab
-        nodes, first = lattice(s)
+        lattice = Lattice.around(s, STEP_MM)
+        nodes = lattice.nodes
         _, lobule = lobular(
             nodes, self.centre_mm, reach_mm=self.reach_mm, seed=self.seed, lobule_mm=self.lobule_mm, rough_mm=1.0
         )
@@ -63,7 +64,7 @@ class Mosaic:
         outside = np.clip((away / np.float32(self.radius_mm) - 0.75) / 0.45, 0.0, 1.5)
         level = level - np.float32(2.5) * outside * outside
         dark = (level > np.float32(threshold(self.share))).astype(np.float32)
-        fine = Field(dark, first, STEP_MM).on(s)
+        fine = lattice.carried(dark)
         inside = smoothstep(np.float32(2.0 * STEP_MM) * (fine - np.float32(0.5)), max(1.0, s.voxel_mm))
         beyond = self.away_mm(s)
         inside = np.where(beyond < self.reach_mm, inside, np.float32(0.0))
@@ -74,27 +75,16 @@ class Mosaic:
 
     def layers(self, place: Place) -> tuple[Layer, ...]:
         """One layer of air."""
-        return (Layer(np.float32(self.loss) * self.part(place), -1000.0),)
+        return (Layer(np.float32(self.loss) * place.once(self, lambda: self.part(place)), -1000.0),)
 
     def shapes(self, place: Place) -> dict[str, Float32Array]:
         """The dark lobules."""
-        return {"mosaic": self.part(place)}
+        return {"mosaic": place.once(self, lambda: self.part(place))}
 
 
 def threshold(share: float) -> float:
     """What a standard normal number exceeds with this chance."""
     return float(norm.isf(share))
-
-
-def lattice(slab: Slab) -> tuple[Slab, tuple[float, float, float]]:
-    """Nodes fixed in the patient that enclose a slab, and the first node (x, y, z)."""
-    axes, first = [], []
-    for values in (slab.z, slab.y, slab.x):
-        low, high = np.floor(float(values.min()) / STEP_MM), np.ceil(float(values.max()) / STEP_MM) + 1.0
-        axes.append((STEP_MM * np.arange(low, high + 1.0)).astype(np.float32))
-        first.append(float(STEP_MM * low))
-    z, y, x = axes
-    return Slab(z[:, None, None], y[None, :, None], x[None, None, :], STEP_MM), (first[2], first[1], first[0])
 
 
 def draw_mosaic(
@@ -108,10 +98,10 @@ def draw_mosaic(
     """Regions of 35-60 mm in both lungs in which a share of the lobules is dark.
 
     Source: a patchwork of lobules 60-150 HU apart (Fleischner glossary, Radiology 2008;246:697, "mosaic
-    attenuation"); at full inspiration, as here, less: 40-80 HU; sizes are an estimate.
+    attenuation"); at full inspiration, as here, 60-90 HU; sizes are an estimate.
     """
     out: list[Mosaic] = []
-    loss = round(float(rng.uniform(0.3, 0.55)), 3)
+    loss = round(float(rng.uniform(0.42, 0.65)), 3)
     for _ in range(regions):
         radius = round(float(rng.uniform(35.0, 60.0)), 1)
         point = terrain.draw(where, rng, clear_of=[(m.centre_mm, 0.9 * (radius + m.radius_mm)) for m in out])

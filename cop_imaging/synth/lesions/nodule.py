@@ -52,11 +52,11 @@ class Nodule:
 
     def layers(self, place: Place) -> tuple[Layer, ...]:
         """One layer of tissue."""
-        width = max(SOFT_MM, 1.1 * place.slab.voxel_mm)
+        width = place.slab.edge_mm(self.centre_mm, SOFT_MM)
         radius = 0.5 * self.diameter_mm
         # A ball whose edge is soft over w holds 3 r w^2 / 20 / r^3 more than a sharp one: it is drawn smaller.
-        smaller = min(width**2 / (20.0 * radius), 0.3 * radius)
-        part = smoothstep(self.level_mm(place) - np.float32(smaller), width)
+        smaller = np.minimum(width**2 / np.float32(20.0 * radius), np.float32(0.3 * radius))
+        part = smoothstep(self.level_mm(place) - smaller, width)
         return (Layer(np.float32(self.fraction) * part, self.tissue_hu),)
 
     def shapes(self, place: Place) -> dict[str, Float32Array]:

@@ -13,11 +13,14 @@ LOBULES = {"reach_mm": 25.0, "seed": 4, "lobule_mm": 13.0}
 
 
 def test_walls_part_lobules_that_measure_10_to_25_mm():
-    inside, n = ndimage.label(septa(SLAB, CENTRE, **LOBULES) > 1.0)
+    distance = septa(SLAB, CENTRE, **LOBULES)
+    inside, n = ndimage.label(distance > 1.0)
     _, value = lobular(SLAB, CENTRE, rough_mm=1.0, **LOBULES)
     sizes = np.bincount(inside.ravel())[1:]
     for label in 1 + np.flatnonzero(sizes > 100):
-        assert np.ptp(value[inside == label]) == 0.0
+        # Between two lobules values change over no more than the lattice on which they are found.
+        deep = (inside == label) & (distance > 3.3)
+        assert not deep.any() or np.ptp(value[deep]) < 1e-5
     # Whole lobules are about as large as a cube of the lattice less its walls.
     spans = [[s.stop - s.start for s in box] for box in ndimage.find_objects(inside)]
     whole = [max(np.array(span) * (0.8, 0.7, 0.7)) for span, size in zip(spans, sizes, strict=True) if size > 1500]
@@ -29,10 +32,11 @@ def test_lobules_change_where_a_wall_is():
     distance = septa(SLAB, CENTRE, **LOBULES)
     _, value = lobular(SLAB, CENTRE, rough_mm=1.0, **LOBULES)
     for axis in range(3):
-        change = np.diff(value, axis=axis) != 0.0
+        change = np.abs(np.diff(value, axis=axis)) > 0.15
         near = np.maximum(*(np.take(distance, range(a, distance.shape[axis] - 1 + a), axis) for a in (0, 1)))
-        assert near[change].max() < 1.7
-        assert 0.01 < change.mean() < 0.2
+        assert near[change].max() < 3.8
+        assert np.median(near[change]) < 1.2
+        assert 0.01 < change.mean() < 0.3
 
 
 def test_the_distance_to_walls_grows_as_fast_as_distance_does():
