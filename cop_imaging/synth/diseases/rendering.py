@@ -58,10 +58,13 @@ def draw_lesions(case: CaseSpec, ground: Ground) -> tuple[Lesion, ...]:
     # Bronchi change no density that is fitted; what the others do to it is computed once.
     below, above = (tuple(ground.once(lesion) for lesion in group) for group in (fibrosis, rest))
     dense: tuple[Lesion, ...] = ()
+    focal = case.op and case.subtype == "focal"
     if case.has("consolidation"):
         draw = consolidation(case, terrain, spread, rng["density"])
         asked = asked_ml(case, "consolidation", terrain.lung_ml)
-        dense = fitted(ground, "consolidation", asked, draw, below=below, above=above)
+        # A focus is there whatever else is dense.
+        with_below, with_above = ((), ()) if focal else (below, above)
+        dense = fitted(ground, "consolidation", asked, draw, below=with_below, above=with_above)
     haze: tuple[Lesion, ...] = ()
     if case.has("ground_glass"):
         asked = asked_ml(case, "ground_glass", terrain.lung_ml)
@@ -70,7 +73,7 @@ def draw_lesions(case: CaseSpec, ground: Ground) -> tuple[Lesion, ...]:
         # Rims that alone make too much haze are left out.
         around = around if ground.measure((*around, *above))["ground_glass"] < 0.8 * asked else ()
         draw = ground_glass(case, terrain, spread, rng["density"])
-        if case.op and case.subtype == "focal" and dense:
+        if focal and dense:
             # The haze of a single focus lies around it and nowhere else.
             draw = halo(dense, rng["density"])
         haze = (*fitted(ground, "ground_glass", asked, draw, above=(*around, *above)), *around)

@@ -75,6 +75,8 @@ def test_focal_organizing_pneumonia_is_one_lesion_of_20_to_60_mm_whatever_its_ex
     assert [type(lesion) for lesion in lesions if not isinstance(lesion, GroundGlassNodule)] == [FocalConsolidation]
     got = ground.measure(lesions)["consolidation"]
     assert 4.0 / 1.5 < got < 113.0 * 1.4
+    with_arcades = with_findings(case, "consolidation", "perilobular", consolidation=percent)
+    assert any(isinstance(lesion, FocalConsolidation) for lesion in draw_lesions(with_arcades, ground))
 
 
 @pytest.mark.parametrize(("finding", "percent"), [("reticulation", 12.0), ("honeycombing", 4.0)])
