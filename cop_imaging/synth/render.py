@@ -23,7 +23,7 @@ __all__ = ["ChestModel", "Drawn", "draw", "model_of"]
 LOW, HIGH = (-230.0, -230.0, -270.0), (230.0, 230.0, 170.0)
 """Corners (x, y, z) in mm of the region in which random fields are defined."""
 SLAB_VOXELS = 3_000_000
-THICKEST_MM, FINEST_STEP_MM = 2.6, 1.6
+THICKEST_MM, FINEST_STEP_MM = 3.1, 1.7
 """Slices thicker than ``THICKEST_MM`` are drawn as the mean of ones no thicker than this."""
 WALL_HU, LUMEN_HU = 25.0, -1000.0
 NEAREST_MM = 3.0
@@ -136,7 +136,8 @@ def draw(
     """
     step = geometry.spacing_mm[0]
     thickness = min(thickness_mm or step, step)
-    k = max(1, int(np.ceil(thickness / FINEST_STEP_MM - 1e-6))) if thickness > THICKEST_MM else 1
+    # An odd number: truth that fills half of a slice is never in doubt.
+    k = int(np.ceil(thickness / FINEST_STEP_MM - 1e-6)) | 1 if thickness > THICKEST_MM else 1
     whole = thin_slices(geometry, k, thickness / k)
     per_slab = max(1, SLAB_VOXELS // (geometry.shape[1] * geometry.shape[2] * k))
     hu: Float32Array = np.empty(geometry.shape, dtype=np.float32)

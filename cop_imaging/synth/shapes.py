@@ -72,8 +72,8 @@ class Slab:
         """Width of a smooth step that is the edge of a round shape around a centre (x, y, z) in mm, [z, y, x]."""
         dx, dy, dz = (c - np.float32(o) for c, o in zip((self.x, self.y, self.z), centre, strict=True))
         upwards = dz / np.sqrt(dx * dx + dy * dy + dz * dz + np.float32(1e-6))
-        # A smooth step spreads less than an even slope of its width.
-        out: Float32Array = np.maximum(np.float32(1.1) * self.facing(upwards), np.float32(least_mm))
+        # A smooth step has the variance w^2 / 20 about its middle, an even slope w^2 / 12.
+        out: Float32Array = np.maximum(np.float32(np.sqrt(20.0 / 12.0)) * self.facing(upwards), np.float32(least_mm))
         return out
 
     @property

@@ -17,6 +17,7 @@ from cop_imaging.synth import (
     render,
 )
 from cop_imaging.synth.case import draw_case
+from cop_imaging.synth.lesions.nodule import Nodule
 
 SIGNS = ("consolidation", "ground_glass", "reversed_halo")
 
@@ -165,3 +166,39 @@ def test_thick_slices_are_means_of_thin_ones():
     # Edges are soft over the voxel's size, which differs: the mean must not.
     assert abs(difference.mean()) < 3.0
     assert np.quantile(np.abs(difference), 0.9) < 15.0
+
+
+@pytest.mark.parametrize("step_mm", [1.25, 2.5])
+def test_a_ball_in_the_lung_has_the_volume_the_edge_and_the_slices_that_were_asked_for(step_mm):
+    """A ball of 20 mm in a whole phantom, against the same phantom without it."""
+    middle, n, radius = np.array((-75.0, 20.0, -5.0)), int(44.0 / step_mm), 10.0
+    corner = middle - 0.5 * (np.array((64, 64, n)) - 1) * (0.65, 0.65, step_mm) + (0.0, 0.0, 0.3 * step_mm)
+    grid = Geometry((n, 64, 64), (step_mm, 0.65, 0.65), tuple(corner))
+    ball = Nodule(tuple(middle), 2.0 * radius, 1, fraction=1.0, roughness=0.0)
+    quiet = ScannerSpec(noise_hu=0.0, round_field=False)
+    made, bare = (make_phantom(1, geometry=grid, scanner=quiet, lesions=lesions) for lesions in ((ball,), ()))
+    was, now = (p.volume.hu.astype(float) for p in (bare, made))
+    volume_mm3 = 4.0 / 3.0 * np.pi * radius**3
+    assert made.truth["nodule"].sum() * grid.voxel_ml * 1000.0 == pytest.approx(volume_mm3, rel=0.01)
+    even = (was > -920.0) & (was < -780.0)
+    share = (now - was)[even] / (ball.tissue_hu - was[even])
+    x, y, z = (grid.to_patient(np.argwhere(even)) - middle).T
+    beside = np.hypot(x, y)
+    # Beside the ball the kernel alone makes its edge soft, at the poles the slice does.
+    edge = np.abs(z) < 1.5
+    away = np.sqrt(radius**2 - z[edge] ** 2) - beside[edge]
+    sigma = np.sqrt(np.log(2.0) / 2.0) / np.pi / 0.35
+    assert rise_mm(away, share[edge]) == pytest.approx(2.563 * sigma, rel=0.1)
+    pole = beside < 4.0
+    away = np.sqrt(radius**2 - beside[pole] ** 2) - np.abs(z[pole])
+    assert rise_mm(away, share[pole]) == pytest.approx(0.8 * step_mm, rel=0.2)
+
+
+def rise_mm(away, share):
+    """Distance over which an edge rises from 10 to 90 %."""
+    edges = np.arange(-5.0, 5.01, 0.25)
+    index = np.digitize(away, edges)
+    seen = [k for k in range(1, len(edges)) if (index == k).any()]
+    means = np.array([(share[index == k].mean(), away[index == k].mean()) for k in seen])
+    low, high = np.interp([0.1, 0.9], np.maximum.accumulate(means[:, 0]), means[:, 1])
+    return high - low
