@@ -1,8 +1,8 @@
 """Can inserted tissue be told from a scan's own? ``COP_IMAGING_REAL_CT=... python -m benchmarks.discriminator``.
 
 Patches of inserted dense consolidation are laid against patches of muscle and heart of the same scan at the same
-distance from the isocentre and the same height; borders of lesions against the lungs' own borders with heart,
-diaphragm and vessels.
+distance from the isocentre and the same height, both as far from the borders of what they lie in; borders of lesions
+against the lungs' own borders with heart, diaphragm and vessels.
 Ten features with logistic regression and a small network, cross-validated by height: what is tested was never seen.
 ``--other FOLDER`` measures another generator's case (``image.nii.gz``, ``lesion.nii.gz``) of the same scan likewise.
 """
@@ -27,19 +27,23 @@ from cop_imaging.synth.insertion import insert, model_scan, terrain_of_scan
 from cop_imaging.synth.insertion.lung_map import lung_slab
 from cop_imaging.synth.lesions.consolidation import draw_consolidation
 from cop_imaging.synth.lesions.lobar_consolidation import draw_lobar_consolidation
+from cop_imaging.synth.shapes import Slab
 from cop_imaging.synth.terrain import Where
 
 FEATURES = (
     "sd", "skewness", "lag1_x", "lag1_y", "lag1_z", "high_frequency_share",
     "gradient_mean", "gradient_p90", "range", "laplacian_energy",
 )  # fmt: skip
-PATCH, EDGE = 16, 12
+PATCH_MM, EDGE_MM = 8.5, 8.5
+FEWEST_PIXELS, MOST_PIXELS = 6, 16
+CLEAR_PIXELS = 2
+"""How far patches keep from the border of the organ, or of the consolidation."""
 FOLD_MM = 25.0
 MOST = 400
 SEEDS = (1, 2)
 SOFT_HU = (-60.0, 230.0)
 BORDER_HU = -350.0
-EVEN_HU = 70.0
+ORGAN_HU = (0.0, 230.0)
 
 
 def features(patch: AnyArray) -> list[float]:
@@ -67,13 +71,28 @@ def features(patch: AnyArray) -> list[float]:
 
 
 def windows(hu: AnyArray, mask: BoolArray, size: int) -> Float64Array:
-    """Corners (n, 3) of windows 3 x size x size that lie in a mask and are soft throughout, half overlapping."""
+    """Corners (n, 3) of windows 3 x size x size that lie in a mask and are soft throughout, overlapping."""
+    step = max(size // 3, 2)
     soft = ndimage.uniform_filter(hu.astype(np.float32), (1, 3, 3))
     good = mask & (soft > SOFT_HU[0]) & (soft < SOFT_HU[1])
     least = ndimage.minimum_filter(good.astype(np.uint8), (3, size, size), origin=(-1, -(size // 2), -(size // 2)))
-    corners = np.argwhere(least[:-2:2, : -size : size // 2, : -size : size // 2] > 0)
-    out: Float64Array = corners * [2, size // 2, size // 2]
+    corners = np.argwhere(least[:-2:2, :-size:step, :-size:step] > 0)
+    out: Float64Array = corners * [2, step, step]
     return out
+
+
+def organs(hu: AnyArray, lungs: AnyArray) -> BoolArray:
+    """Muscle, heart and other soft organs outside the lungs, without their borders."""
+    smooth = ndimage.gaussian_filter(hu.astype(np.float32), (0.5, 1.5, 1.5))
+    soft = (smooth > ORGAN_HU[0]) & (smooth < ORGAN_HU[1]) & (lungs == 0)
+    out: BoolArray = ndimage.binary_erosion(soft, np.ones((1, 2 * CLEAR_PIXELS + 1, 2 * CLEAR_PIXELS + 1)))
+    return out
+
+
+def pixels(size_mm: float, slab: Slab) -> int:
+    """An even number of pixels about as wide as that."""
+    pixel = float(np.abs(np.diff(slab.x.ravel())).mean())
+    return int(np.clip(2 * round(0.5 * size_mm / pixel), FEWEST_PIXELS, MOST_PIXELS))
 
 
 def cut(hu: AnyArray, corners: AnyArray, size: int) -> AnyArray:
@@ -151,8 +170,9 @@ def network(patches: AnyArray, y: AnyArray, fold: AnyArray) -> float:
     for f in np.unique(fold):
         train = torch.from_numpy(np.flatnonzero(fold != f))
         net = torch.nn.Sequential(
-            torch.nn.Conv2d(3, 16, 3), torch.nn.ReLU(), torch.nn.Conv2d(16, 16, 3), torch.nn.ReLU(),
-            torch.nn.Conv2d(16, 16, 3), torch.nn.ReLU(),
+            torch.nn.Conv2d(3, 16, 3, padding=1), torch.nn.ReLU(),
+            torch.nn.Conv2d(16, 16, 3, padding=1), torch.nn.ReLU(),
+            torch.nn.Conv2d(16, 16, 3, padding=1), torch.nn.ReLU(),
             torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(16, 1),
         )  # fmt: skip
         optimizer = torch.optim.Adam(net.parameters(), 3e-3, weight_decay=1e-3)
@@ -191,32 +211,32 @@ def compare(name: str, a: AnyArray, b: AnyArray, za: AnyArray, zb: AnyArray) -> 
         )
 
 
-def run(title: str, made: list[tuple[AnyArray, BoolArray]], hu: AnyArray, lungs: AnyArray, slab: object) -> None:
+def run(title: str, made: list[tuple[AnyArray, BoolArray]], hu: AnyArray, lungs: AnyArray, slab: Slab) -> None:
     """Measure one generator's volumes, each with its mask of consolidation."""
     rng = np.random.default_rng(0)
-    s = slab
-    r = np.hypot(s.x - s.x.mean(), s.y - s.y.mean())[0]  # type: ignore[attr-defined]
-    z = s.z.ravel()  # type: ignore[attr-defined]
+    r = np.hypot(slab.x - slab.x.mean(), slab.y - slab.y.mean())[0]
+    z = slab.z.ravel()
+    size, edge = pixels(PATCH_MM, slab), pixels(EDGE_MM, slab)
 
     def place(c: AnyArray) -> AnyArray:
         k, j, i = c.astype(int).T
-        return np.stack([r[j + PATCH // 2, i + PATCH // 2], z[k + 1]], axis=1)
+        return np.stack([r[j + size // 2, i + size // 2], z[k + 1]], axis=1)
 
-    around = ~ndimage.binary_dilation(lungs > 0, iterations=3)
-    native = windows(hu, around, PATCH)
+    native = windows(hu, organs(hu, lungs), size)
     own = np.ones(hu.shape, dtype=bool)
+    clear = np.ones((1, 2 * CLEAR_PIXELS + 1, 2 * CLEAR_PIXELS + 1))
     texture_a, texture_b, border_a, border_b = [], [], [], []
     for image, dense in made:
-        found = windows(image, ndimage.binary_erosion(dense, np.ones((1, 5, 5))), PATCH)
+        found = windows(image, ndimage.binary_erosion(dense, clear), size)
         found = found[rng.permutation(len(found))[:MOST]]
         if len(found):
             a, b = matched(found, native, place(found), place(native))
-            texture_a.append((cut(image, a, PATCH), place(a)[:, 1]))
-            texture_b.append((cut(hu, b, PATCH), place(b)[:, 1]))
-        a = border_windows(image, ndimage.binary_dilation(dense, iterations=1), (lungs > 0) & ~dense, rng, EDGE)
-        b = border_windows(hu, own, lungs > 0, rng, EDGE)
-        border_a.append((of_unit_step(cut(image, a, EDGE)), z[a[:, 0].astype(int)]))
-        border_b.append((of_unit_step(cut(hu, b, EDGE)), z[b[:, 0].astype(int)]))
+            texture_a.append((cut(image, a, size), place(a)[:, 1]))
+            texture_b.append((cut(hu, b, size), place(b)[:, 1]))
+        a = border_windows(image, ndimage.binary_dilation(dense, iterations=1), (lungs > 0) & ~dense, rng, edge)
+        b = border_windows(hu, own, lungs > 0, rng, edge)
+        border_a.append((of_unit_step(cut(image, a, edge)), z[a[:, 0].astype(int)]))
+        border_b.append((of_unit_step(cut(hu, b, edge)), z[b[:, 0].astype(int)]))
     for name, a, b in (("texture", texture_a, texture_b), ("borders", border_a, border_b)):
         if a:
             (pa, za), (pb, zb) = ((np.concatenate(v) for v in zip(*q, strict=True)) for q in (a, b))

@@ -12,7 +12,7 @@ from cop_imaging.synth.insertion.lung_map import STEP_MM, LungMap
 from cop_imaging.synth.insertion.point_spread import ScanSpread, blurred
 from cop_imaging.synth.shapes import Field, Slab
 
-__all__ = ["Shares", "blood_hu", "parenchyma_field", "quiet", "shares"]
+__all__ = ["Shares", "blood_hu", "parenchyma_field", "quiet", "shares", "wall_field"]
 
 AIR_HU = -1000.0
 LEVEL_QUANTILE = 0.4
@@ -24,6 +24,7 @@ DEAD_SHARE = 0.03
 NEAR_BORDER = 3.0
 """How much more lung than the mask's blurred border says a voxel at the border may hold."""
 WALL_MM = 2.5
+USUAL_WALL_HU = 40.0
 LEAST_WALL_HU, MOST_WALL_HU = -120.0, 250.0
 WALL_HU = 60.0
 """Least density of what fills a voxel that is not parenchyma: walls of bronchi, septa."""
@@ -33,14 +34,8 @@ LUMEN_DEPTH_HU, LUMEN_RANGE_HU = 250.0, 150.0
 
 def parenchyma_field(hu: Int16Array, slab: Slab, lung_map: LungMap) -> Field:
     """Density of lung between vessels as a smooth field, from a lower quantile of the coarse cubes around."""
-    index = []
-    for axis, (c, o) in enumerate(zip((slab.z, slab.y, slab.x), lung_map.grid.origin_mm[::-1], strict=True)):
-        flat = c.ravel()
-        step = flat[1] - flat[0] if len(flat) > 1 else 1.0
-        node = o + STEP_MM * np.arange(lung_map.lungs.shape[axis])
-        index.append(np.clip(np.rint((node - flat[0]) / step).astype(int), 0, len(flat) - 1))
     inner = lung_map.edge_mm > STEP_MM
-    values = np.where(inner, hu[np.ix_(*index)], 3000).astype(np.float32)
+    values = np.where(inner, on_cubes(hu, slab, lung_map), 3000).astype(np.float32)
     # Blocks of 4^3 cubes (10 mm): the quantile of what lies in the lung.
     block = 4
     shape = [-(-n // block) * block for n in values.shape]
@@ -58,6 +53,29 @@ def parenchyma_field(hu: Int16Array, slab: Slab, lung_map: LungMap) -> Field:
     x, y, z = lung_map.grid.origin_mm
     middle = 0.5 * (block - 1) * STEP_MM
     return Field(smooth.astype(np.float32), (x + middle, y + middle, z + middle), block * STEP_MM)
+
+
+def on_cubes(hu: Int16Array, slab: Slab, lung_map: LungMap) -> Int16Array:
+    """Density of the voxel nearest to the middle of each coarse cube around the lungs."""
+    index = []
+    for axis, (c, o) in enumerate(zip((slab.z, slab.y, slab.x), lung_map.grid.origin_mm[::-1], strict=True)):
+        flat = c.ravel()
+        step = flat[1] - flat[0] if len(flat) > 1 else 1.0
+        node = o + STEP_MM * np.arange(lung_map.lungs.shape[axis])
+        index.append(np.clip(np.rint((node - flat[0]) / step).astype(int), 0, len(flat) - 1))
+    return hu[np.ix_(*index)]
+
+
+def wall_field(hu: Int16Array, slab: Slab, lung_map: LungMap) -> Field:
+    """Density of what lies next to the lungs, as a smooth field: muscle, heart, liver or fat, neither air nor bone."""
+    inside = ndimage.binary_dilation(lung_map.lungs > 0)
+    values = on_cubes(hu, slab, lung_map).astype(np.float32)
+    beyond = (~inside & (values > 2.0 * LEAST_WALL_HU)).astype(np.float32)
+    sigma = WALL_MM / STEP_MM
+    weight = ndimage.gaussian_filter(beyond, sigma) + np.float32(1e-4)
+    wall = ndimage.gaussian_filter(beyond * np.clip(values, LEAST_WALL_HU, MOST_WALL_HU), sigma)
+    x, y, z = lung_map.grid.origin_mm
+    return Field((wall + np.float32(1e-4 * USUAL_WALL_HU)) / weight, (x, y, z), STEP_MM)
 
 
 def blood_hu(hu: Int16Array, lung_map: LungMap, slab: Slab) -> float:
@@ -111,6 +129,7 @@ def shares(
     inside: BoolArray,
     airways: BoolArray | None,
     level_hu: Float32Array,
+    wall_hu: Float32Array,
     *,
     blood: float,
     spread: ScanSpread,
@@ -125,12 +144,7 @@ def shares(
     wide = ScanSpread(spread.plane_mm + 0.4 * spacing_mm[2], spread.z_mm + 0.2 * spacing_mm[0])
     soft = blurred(inside.astype(np.float32), wide, spacing_mm)
     core = np.clip((soft - 0.8) / 0.19, 0.0, 1.0)
-    beyond = ((soft < 0.02) & (image > 2.0 * LEAST_WALL_HU)).astype(np.float32)
-    reach = ScanSpread(WALL_MM, 0.5 * spacing_mm[0])
-    weight = blurred(beyond, reach, spacing_mm) + np.float32(1e-4)
-    wall = blurred(beyond * np.clip(image, LEAST_WALL_HU, MOST_WALL_HU), reach, spacing_mm)
-    wall = (wall + np.float32(1e-4 * 40.0)) / weight
-    other = core * np.float32(blood) + (1.0 - core) * wall
+    other = core * np.float32(blood) + (1.0 - core) * wall_hu
     lumen = lumen_share(image, airways, level_hu, spread, spacing_mm)
     # Walls of bronchi, septa and the finest vessels are part of airless tissue: only what is as bright as blood near by
     # is taken for blood.

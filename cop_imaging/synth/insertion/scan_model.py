@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from cop_imaging.core.arrays import UInt8Array
 from cop_imaging.core.volume import CTVolume
 from cop_imaging.synth.insertion.lung_map import LungMap, lung_slab
-from cop_imaging.synth.insertion.parenchyma import blood_hu, parenchyma_field
+from cop_imaging.synth.insertion.parenchyma import blood_hu, parenchyma_field, wall_field
 from cop_imaging.synth.insertion.point_spread import ScanSpread
 from cop_imaging.synth.insertion.scan_noise import ScanNoise
+from cop_imaging.synth.insertion.soft_tiles import SoftTiles
+from cop_imaging.synth.insertion.tissue_structure import TissueStructure
 from cop_imaging.synth.shapes import Field, Slab
 
 __all__ = ["ScanModel", "model_scan"]
@@ -17,7 +19,7 @@ __all__ = ["ScanModel", "model_scan"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScanModel:
-    """A scan's coordinates, lungs, sharpness, noise and densities."""
+    """A scan's coordinates, lungs, sharpness, noise, tissue and densities."""
 
     slab: Slab
     lung_map: LungMap
@@ -25,7 +27,10 @@ class ScanModel:
     noise: ScanNoise
     level_hu: Field
     """Density of lung between vessels."""
+    wall_hu: Field
+    """Density of what lies next to the lungs."""
     blood_hu: float
+    structure: TissueStructure
 
 
 def model_scan(volume: CTVolume, lungs: UInt8Array) -> ScanModel:
@@ -40,11 +45,16 @@ def model_scan(volume: CTVolume, lungs: UInt8Array) -> ScanModel:
         raise ValueError(f"the lung mask has shape {lungs.shape}, the volume {volume.hu.shape}")
     slab = lung_slab(volume.geometry)
     lung_map = LungMap.of(lungs, slab)
+    centre = (float(slab.x.mean()), float(slab.y.mean()))
+    tiles = SoftTiles.of(volume.hu, lungs, slab, centre)
+    noise = ScanNoise.measure(volume.hu, tiles, slab, centre)
     return ScanModel(
         slab=slab,
         lung_map=lung_map,
         spread=ScanSpread.measure(volume.hu, lungs, volume.geometry),
-        noise=ScanNoise.measure(volume.hu, lungs, slab),
+        noise=noise,
         level_hu=parenchyma_field(volume.hu, slab, lung_map),
+        wall_hu=wall_field(volume.hu, slab, lung_map),
         blood_hu=blood_hu(volume.hu, lung_map, slab),
+        structure=TissueStructure.measure(volume.hu, tiles, noise, slab, centre),
     )

@@ -12,7 +12,6 @@ from scipy import ndimage
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.volume import CTVolume
 from cop_imaging.synth.insertion import insert, model_scan, terrain_of_scan
-from cop_imaging.synth.insertion.scan_noise import without_slope
 from cop_imaging.synth.lesions.cavity import Cavity
 from cop_imaging.synth.lesions.consolidation import Consolidation
 from cop_imaging.synth.lesions.lesion import Layer
@@ -119,6 +118,16 @@ def test_vessels_keep_their_density(scan, inserted):
     assert abs(change.mean()) < 6.0
 
 
+def without_slope(tile):
+    """Tiles (..., n, n) without their mean and slopes."""
+    ramp = np.arange(tile.shape[-1]) - 0.5 * (tile.shape[-1] - 1)
+    ramp = ramp / np.sqrt((ramp**2).mean())
+    out = tile - tile.mean(axis=(-1, -2), keepdims=True)
+    for slope in (ramp[:, None], ramp[None, :]):
+        out = out - (out * slope).mean(axis=(-1, -2), keepdims=True) * slope
+    return out
+
+
 def texture(hu, boxes):
     """SD and correlation of neighbours along x, y and z."""
     sd, lags = [], []
@@ -163,8 +172,11 @@ def test_the_same_arguments_give_the_same_bytes_with_and_without_a_model(scan, i
     assert not np.array_equal(other.volume.hu, inserted.volume.hu)
 
 
-def test_runs_of_slices_leave_no_trace(scan, inserted, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("cop_imaging.synth.insertion.insert"), "CHUNK_VOXELS", 40_000)
+def test_tiles_leave_no_trace(scan, inserted, monkeypatch):
+    tiles = importlib.import_module("cop_imaging.synth.insertion.tiles")
+    monkeypatch.setattr(tiles, "FEWEST_PIXELS", 19)
+    monkeypatch.setattr(tiles, "TILE_MM", 19.0)
+    monkeypatch.setattr(tiles, "RUN_MM", 22.0)
     volume, lungs, lumen, _ = scan
     again = insert(volume, lungs, [PATCH], seed=3, airways=lumen)
     assert np.abs(again.volume.hu.astype(int) - inserted.volume.hu).max() <= 1

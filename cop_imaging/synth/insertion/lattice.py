@@ -1,0 +1,192 @@
+"""Lesions with soft edges, drawn on every few voxels and carried linearly to the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import ndimage
+
+from cop_imaging.core.arrays import BoolArray, Float32Array
+from cop_imaging.core.geometry import Box
+from cop_imaging.synth.insertion.point_spread import ScanSpread
+from cop_imaging.synth.insertion.scan_model import ScanModel
+from cop_imaging.synth.lesions.blending import add_lesions
+from cop_imaging.synth.lesions.consolidation import Consolidation
+from cop_imaging.synth.lesions.diffuse_ground_glass import DiffuseGroundGlass
+from cop_imaging.synth.lesions.ground_glass import GroundGlass, GroundGlassNodule
+from cop_imaging.synth.lesions.lesion import Layer, Lesion, Place, Point, smoothstep
+from cop_imaging.synth.lesions.lobar_consolidation import LobarConsolidation
+from cop_imaging.synth.lesions.peribronchovascular import PeribronchovascularConsolidation
+from cop_imaging.synth.shapes import Slab
+
+__all__ = ["Lattice", "has_soft_edges", "reached"]
+
+BLUR_VOXELS = 3
+INTERPOLATION = 0.27
+"""SD of the blur by linear interpolation, as a share of the nodes' distance: 0 at nodes, 1 / sqrt(6) between them."""
+ROUND_MM, STEEPNESS = 1.0, 0.6
+"""How far margins of consolidation are smoothed, and over which range of the smoothed tissue fraction they rise."""
+STEP_MM = 1.5
+"""Largest distance of nodes where the scan's voxels are finer: edges of 2.5 mm and more are seen on it."""
+SOFT_EDGED = (
+    Consolidation,
+    DiffuseGroundGlass,
+    GroundGlass,
+    GroundGlassNodule,
+    LobarConsolidation,
+    PeribronchovascularConsolidation,
+)
+"""Lesions of one density without thin walls, lines or anything that is laid over vessels."""
+
+
+def has_soft_edges(lesion: Lesion) -> bool:
+    """Whether a lesion can be drawn on the lattice."""
+    return isinstance(lesion, SOFT_EDGED)
+
+
+def reached(lesions: Sequence[Lesion], slab: Slab) -> Box | None:
+    """Index box that holds every voxel that a lesion may touch."""
+    if not lesions:
+        return None
+    low = np.min([np.array(lesion.centre_mm) - lesion.reach_mm for lesion in lesions], axis=0)
+    high = np.max([np.array(lesion.centre_mm) + lesion.reach_mm for lesion in lesions], axis=0)
+    return slab.box(low, high)
+
+
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """A lesion whose consolidated margin has no points finer than the lattice shows, and is as steep as a pleura."""
+
+    lesion: Lesion
+    step_mm: tuple[float, float, float]
+    """Distance of the nodes (z, y, x)."""
+
+    @property
+    def centre_mm(self) -> Point:
+        """The lesion's."""
+        return self.lesion.centre_mm
+
+    @property
+    def reach_mm(self) -> float:
+        """The lesion's."""
+        return self.lesion.reach_mm
+
+    def layers(self, place: Place) -> tuple[Layer, ...]:
+        """The lesion's layers, those of consolidation rounded."""
+        return tuple(
+            replace(layer, fraction=self.rounded(layer.fraction)) if layer.sign == "consolidation" else layer
+            for layer in self.lesion.layers(place)
+        )
+
+    def rounded(self, fraction: Float32Array) -> Float32Array:
+        """A fraction with a smooth, steep margin where it was a ragged one."""
+        most = float(fraction.max(initial=0.0))
+        if not most > 0.0:
+            return fraction
+        soft = ndimage.gaussian_filter(
+            fraction / np.float32(most), [ROUND_MM / s for s in self.step_mm], mode="nearest"
+        )
+        return np.float32(most) * smoothstep(soft - np.float32(0.5), STEEPNESS)
+
+    def shapes(self, place: Place) -> dict[str, Float32Array]:
+        """The lesion's."""
+        return self.lesion.shapes(place)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lattice:
+    """What lesions add on every n-th voxel of a box of a scan.
+
+    Parameters
+    ----------
+    added_hu : float32 [z, y, x]
+        By how much the parenchyma is denser.
+    masks : mapping of name to bool [z, y, x]
+        Truth at the nodes.
+    start, every : (z, y, x)
+        The scan's voxel at the first node, and voxels from node to node.
+    """
+
+    added_hu: Float32Array
+    masks: dict[str, BoolArray]
+    start: tuple[int, int, int]
+    every: tuple[int, int, int]
+
+    @classmethod
+    def draw(
+        cls, model: ScanModel, lesions: Sequence[Lesion], spacing_mm: tuple[float, float, float]
+    ) -> Lattice | None:
+        """Draw lesions over the box that they reach, or give None where there are none."""
+        box = reached(lesions, model.slab)
+        if box is None:
+            return None
+        z, y, x = (max(1, int(STEP_MM / s + 1e-6)) for s in spacing_mm)
+        # One node beyond the last voxel, so that every voxel lies between two.
+        spans = [
+            np.minimum(np.arange(b.start, b.stop + n, n), len(axis.ravel()) - 1)
+            for b, n, axis in zip(box, (z, y, x), (model.slab.z, model.slab.y, model.slab.x), strict=True)
+        ]
+        slab = Slab(
+            model.slab.z[spans[0]],
+            model.slab.y[:, spans[1]],
+            model.slab.x[:, :, spans[2]],
+            model.slab.voxel_mm * float(np.cbrt(z * y * x)),
+        )
+        level = model.level_hu.on(slab)
+        hu = level.copy()
+        steps = (z * spacing_mm[0], y * spacing_mm[1], x * spacing_mm[2])
+        smooth = [Rounded(lesion, steps) for lesion in lesions]
+        blended = add_lesions(hu, slab, model.lung_map.depth.on(slab), model.lung_map.lobe_on(slab), smooth)
+        hu -= level
+        start = (box[0].start, box[1].start, box[2].start)
+        return cls(hu, {name: mask for name, mask in blended.masks.items() if mask.any()}, start, (z, y, x))
+
+    def still_to_blur(self, spread: ScanSpread, spacing_mm: tuple[float, float, float]) -> ScanSpread:
+        """What is left of a scan's blur: linear interpolation over n voxels blurs by up to n / sqrt(6) of them."""
+        z, y, _ = (INTERPOLATION * s * n if n > 1 else 0.0 for s, n in zip(spacing_mm, self.every, strict=True))
+        return ScanSpread(*(float(np.sqrt(max(a**2 - b**2, 0.0))) for a, b in ((spread.plane_mm, y), (spread.z_mm, z))))
+
+    def touched(self, box: Box, least_hu: float) -> Box | None:
+        """The smallest box within a box whose voxels a node that is denser by so much may change, blurred."""
+        nodes = []
+        for axis, (b, start, n) in enumerate(zip(box, self.start, self.every, strict=True)):
+            first = max((b.start - start - BLUR_VOXELS) // n, 0)
+            last = min((b.stop - 1 - start + BLUR_VOXELS) // n + 2, self.added_hu.shape[axis])
+            if last <= first:
+                return None
+            nodes.append(slice(first, last))
+        hit = np.abs(self.added_hu[tuple(nodes)]) > least_hu
+        spans = []
+        for axis, (b, start, n) in enumerate(zip(box, self.start, self.every, strict=True)):
+            at = np.flatnonzero(hit.any(axis=tuple(a for a in range(3) if a != axis)))
+            if not at.size:
+                return None
+            low = start + n * (nodes[axis].start + int(at[0]) - 1) - BLUR_VOXELS
+            high = start + n * (nodes[axis].start + int(at[-1]) + 1) + 1 + BLUR_VOXELS
+            low, high = max(low, b.start), min(high, b.stop)
+            if high <= low:
+                return None
+            spans.append(slice(low, high))
+        return spans[0], spans[1], spans[2]
+
+    def on(self, values: Float32Array | BoolArray, box: Box) -> Float32Array:
+        """Values at the nodes carried to the voxels of a box, 0 beyond the lattice."""
+        out = values
+        for axis, (b, start, n) in enumerate(zip(box, self.start, self.every, strict=True)):
+            place = (np.arange(b.start, b.stop) - start) / n
+            inside = (place >= 0.0) & (place <= values.shape[axis] - 1)
+            place = np.clip(place, 0.0, values.shape[axis] - 1.0)
+            node = np.minimum(place.astype(np.int64), max(values.shape[axis] - 2, 0))
+            shape = [1, 1, 1]
+            shape[axis] = -1
+            weight = (place - node).astype(np.float32).reshape(shape)
+            inner = inside.astype(np.float32).reshape(shape)
+            low, high = int(node[0]), int(node[-1]) + 2
+            out = out[(slice(None),) * axis + (slice(low, high),)]
+            node -= low
+            out = out.take(node, axis) * (inner * (1.0 - weight)) + out.take(
+                np.minimum(node + 1, out.shape[axis] - 1), axis
+            ) * (inner * weight)
+        return np.asarray(out, dtype=np.float32)
