@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
 from cop_imaging.core.arrays import BoolArray, Float32Array
 from cop_imaging.core.geometry import Box
-from cop_imaging.synth.insertion.point_spread import ScanSpread
 from cop_imaging.synth.insertion.scan_model import ScanModel
 from cop_imaging.synth.lesions.blending import add_lesions
 from cop_imaging.synth.lesions.consolidation import Consolidation
 from cop_imaging.synth.lesions.diffuse_ground_glass import DiffuseGroundGlass
 from cop_imaging.synth.lesions.ground_glass import GroundGlass, GroundGlassNodule
-from cop_imaging.synth.lesions.lesion import Layer, Lesion, Place, Point, smoothstep
+from cop_imaging.synth.lesions.lesion import (
+    CONSOLIDATION_HU,
+    GROUND_GLASS_HU,
+    Layer,
+    Lesion,
+    Place,
+    Point,
+    box_of,
+    smoothstep,
+)
 from cop_imaging.synth.lesions.lobar_consolidation import LobarConsolidation
 from cop_imaging.synth.lesions.peribronchovascular import PeribronchovascularConsolidation
 from cop_imaging.synth.shapes import Slab
@@ -24,9 +32,7 @@ from cop_imaging.synth.shapes import Slab
 __all__ = ["Lattice", "has_soft_edges", "reached"]
 
 BLUR_VOXELS = 3
-INTERPOLATION = 0.27
-"""SD of the blur by linear interpolation, as a share of the nodes' distance: 0 at nodes, 1 / sqrt(6) between them."""
-ROUND_MM, STEEPNESS = 1.0, 0.6
+ROUND_MM, STEEPNESS = 1.1, 0.3
 """How far margins of consolidation are smoothed, and over which range of the smoothed tissue fraction they rise."""
 STEP_MM = 1.5
 """Largest distance of nodes where the scan's voxels are finer: edges of 2.5 mm and more are seen on it."""
@@ -56,12 +62,10 @@ def reached(lesions: Sequence[Lesion], slab: Slab) -> Box | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Rounded:
-    """A lesion whose consolidated margin has no points finer than the lattice shows, and is as steep as a pleura."""
+class Hazy:
+    """What of a lesion is not consolidation."""
 
     lesion: Lesion
-    step_mm: tuple[float, float, float]
-    """Distance of the nodes (z, y, x)."""
 
     @property
     def centre_mm(self) -> Point:
@@ -74,25 +78,48 @@ class Rounded:
         return self.lesion.reach_mm
 
     def layers(self, place: Place) -> tuple[Layer, ...]:
-        """The lesion's layers, those of consolidation rounded."""
-        return tuple(
-            replace(layer, fraction=self.rounded(layer.fraction)) if layer.sign == "consolidation" else layer
-            for layer in self.lesion.layers(place)
-        )
-
-    def rounded(self, fraction: Float32Array) -> Float32Array:
-        """A fraction with a smooth, steep margin where it was a ragged one."""
-        most = float(fraction.max(initial=0.0))
-        if not most > 0.0:
-            return fraction
-        soft = ndimage.gaussian_filter(
-            fraction / np.float32(most), [ROUND_MM / s for s in self.step_mm], mode="nearest"
-        )
-        return np.float32(most) * smoothstep(soft - np.float32(0.5), STEEPNESS)
+        """The lesion's layers but those of consolidation."""
+        return tuple(layer for layer in self.lesion.layers(place) if layer.sign != "consolidation")
 
     def shapes(self, place: Place) -> dict[str, Float32Array]:
         """The lesion's."""
         return self.lesion.shapes(place)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Consolidated:
+    """Consolidation on the nodes.
+
+    Parameters
+    ----------
+    level : float32 [z, y, x]
+        Tissue fraction over the largest, smoothed: consolidation reaches to where it is a half.
+    fraction, tissue_hu : float
+        Of what is consolidated.
+    """
+
+    level: Float32Array
+    fraction: float
+    tissue_hu: float
+
+    @classmethod
+    def draw(cls, place: Place, lesions: Sequence[Lesion], step_mm: tuple[float, float, float]) -> Consolidated | None:
+        """All consolidation of some lesions, or None without any; ``step_mm`` parts the nodes along z, y, x."""
+        level = np.zeros(place.slab.shape, dtype=np.float32)
+        fraction, tissue_hu = 0.0, 0.0
+        for lesion in lesions:
+            box = box_of(lesion, place.slab)
+            if box is None:
+                continue
+            for layer in lesion.layers(Place(place.slab.crop(box), place.depth_mm[box], place.lobe[box])):
+                most = float(layer.fraction.max(initial=0.0))
+                if layer.sign != "consolidation" or not most > 0.0:
+                    continue
+                sigma = [ROUND_MM / s for s in step_mm]
+                own = ndimage.gaussian_filter(layer.fraction / np.float32(most), sigma, mode="nearest")
+                np.maximum(level[box], own, out=level[box])
+                fraction, tissue_hu = max(fraction, most), max(tissue_hu, layer.tissue_hu)
+        return cls(level, fraction, tissue_hu) if fraction > 0.0 else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,15 +129,17 @@ class Lattice:
     Parameters
     ----------
     added_hu : float32 [z, y, x]
-        By how much the parenchyma is denser.
-    masks : mapping of name to bool [z, y, x]
-        Truth at the nodes.
+        By how much haze makes the parenchyma denser.
+    consolidated : Consolidated or None
+    hazy : bool [z, y, x]
+        True ground glass at the nodes.
     start, every : (z, y, x)
         The scan's voxel at the first node, and voxels from node to node.
     """
 
     added_hu: Float32Array
-    masks: dict[str, BoolArray]
+    consolidated: Consolidated | None
+    hazy: BoolArray
     start: tuple[int, int, int]
     every: tuple[int, int, int]
 
@@ -134,19 +163,28 @@ class Lattice:
             model.slab.x[:, :, spans[2]],
             model.slab.voxel_mm * float(np.cbrt(z * y * x)),
         )
+        place = Place(slab, model.lung_map.depth.on(slab), model.lung_map.lobe_on(slab))
         level = model.level_hu.on(slab)
         hu = level.copy()
-        steps = (z * spacing_mm[0], y * spacing_mm[1], x * spacing_mm[2])
-        smooth = [Rounded(lesion, steps) for lesion in lesions]
-        blended = add_lesions(hu, slab, model.lung_map.depth.on(slab), model.lung_map.lobe_on(slab), smooth)
+        blended = add_lesions(hu, slab, place.depth_mm, place.lobe, [Hazy(lesion) for lesion in lesions])
         hu -= level
+        steps = (z * spacing_mm[0], y * spacing_mm[1], x * spacing_mm[2])
+        dense = Consolidated.draw(place, lesions, steps)
         start = (box[0].start, box[1].start, box[2].start)
-        return cls(hu, {name: mask for name, mask in blended.masks.items() if mask.any()}, start, (z, y, x))
+        return cls(hu, dense, blended.masks["ground_glass"], start, (z, y, x))
 
-    def still_to_blur(self, spread: ScanSpread, spacing_mm: tuple[float, float, float]) -> ScanSpread:
-        """What is left of a scan's blur: linear interpolation over n voxels blurs by up to n / sqrt(6) of them."""
-        z, y, _ = (INTERPOLATION * s * n if n > 1 else 0.0 for s, n in zip(spacing_mm, self.every, strict=True))
-        return ScanSpread(*(float(np.sqrt(max(a**2 - b**2, 0.0))) for a, b in ((spread.plane_mm, y), (spread.z_mm, z))))
+    def parenchyma(self, level_hu: Float32Array, box: Box) -> tuple[Float32Array, dict[str, BoolArray]]:
+        """Density of a box's parenchyma with the lesions, and their truth; ``level_hu`` is that without them."""
+        hu = level_hu + self.on(self.added_hu, box)
+        masks = {"ground_glass": self.on(self.hazy, box) >= 0.5}
+        if self.consolidated is not None:
+            dense = self.consolidated
+            level = self.on(dense.level, box) - np.float32(0.5)
+            part = np.float32(dense.fraction) * smoothstep(level, STEEPNESS)
+            hu += part * (np.float32(dense.tissue_hu) - hu)
+            masks["consolidation"] = (part > 0.3) & (hu > CONSOLIDATION_HU)
+            masks["ground_glass"] &= (hu >= GROUND_GLASS_HU) & (hu <= CONSOLIDATION_HU)
+        return hu, masks
 
     def touched(self, box: Box, least_hu: float) -> Box | None:
         """The smallest box within a box whose voxels a node that is denser by so much may change, blurred."""
@@ -158,6 +196,8 @@ class Lattice:
                 return None
             nodes.append(slice(first, last))
         hit = np.abs(self.added_hu[tuple(nodes)]) > least_hu
+        if self.consolidated is not None:
+            hit |= self.consolidated.level[tuple(nodes)] > 0.5 - 0.5 * STEEPNESS
         spans = []
         for axis, (b, start, n) in enumerate(zip(box, self.start, self.every, strict=True)):
             at = np.flatnonzero(hit.any(axis=tuple(a for a in range(3) if a != axis)))

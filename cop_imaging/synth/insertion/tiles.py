@@ -106,7 +106,7 @@ class Tile:
         model, spacing = self.model, self.volume.geometry.spacing_mm
         slab = model.slab.crop(box)
         level = np.ascontiguousarray(model.level_hu.on(slab))
-        soft, drawn, blended = self.drawn(box, slab, level)
+        drawn, blended = self.drawn(box, slab, level)
         old = self.volume.hu[box].astype(np.float32)
         inside = self.lungs[box] > 0
         sd = model.noise.sd_hu.on(slab)
@@ -121,11 +121,7 @@ class Tile:
             spread=model.spread,
             spacing_mm=spacing,
         )
-        added = (
-            soft if self.lattice is None else blurred(soft, self.lattice.still_to_blur(model.spread, spacing), spacing)
-        )
-        if self.fine:
-            added = added + blurred(drawn - level - soft, model.spread, spacing)
+        added = blurred(drawn - level, model.spread, spacing)
         fractions = [blurred(layer.fraction, model.spread, spacing) for _, layer in blended.over]
         inner = tuple(slice(k.start - b.start, k.stop - b.start) for k, b in zip(kept, box, strict=True))
         share = Shares(share.parenchyma[inner], share.lung[inner], share.core[inner])
@@ -156,22 +152,16 @@ class Tile:
         touched = (np.abs(added * share.parenchyma) > LEAST_HU) | (replaced > 1e-3)
         return Filled(new, touched, masks, emptied)
 
-    def drawn(self, box: Box, slab: Slab, level: Float32Array) -> tuple[Float32Array, Float32Array, Blended]:
-        """What the lattice adds, parenchyma with all lesions, and what waits to be laid over vessels."""
-        soft = np.zeros(slab.shape, dtype=np.float32)
-        if self.lattice is not None:
-            soft = self.lattice.on(self.lattice.added_hu, box)
-        hu = level + soft
-        masks = {name: np.zeros(slab.shape, dtype=bool) for name in ALWAYS}
-        blended = Blended(masks, ())
+    def drawn(self, box: Box, slab: Slab, level: Float32Array) -> tuple[Float32Array, Blended]:
+        """Parenchyma with its lesions, and what waits to be laid over vessels."""
+        hu, soft = (level.copy(), {}) if self.lattice is None else self.lattice.parenchyma(level, box)
+        blended = Blended({name: np.zeros(slab.shape, dtype=bool) for name in ALWAYS}, ())
         if self.fine:
             depth, lobe = self.model.lung_map.depth.on(slab), self.model.lung_map.lobe_on(slab)
             blended = add_lesions(hu, slab, depth, lobe, self.fine)
-        if self.lattice is not None:
-            for name, mask in self.lattice.masks.items():
-                there = self.lattice.on(mask, box) >= 0.5
-                blended.masks[name] = there | blended.masks.get(name, np.zeros(slab.shape, dtype=bool))
-        return soft, hu, blended
+        for name, mask in soft.items():
+            blended.masks[name] |= mask
+        return hu, blended
 
 
 def periodic(noise: Float32Array, box: Box) -> Float32Array:
