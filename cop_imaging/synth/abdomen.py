@@ -95,8 +95,9 @@ def liver(
     """The liver lies against the right dome, without fat between, and thins to the left, in place."""
     h, lift = s.voxel_mm, np.float32(0.55 * spec.dome_mm)
     # Behind, the left lobe ends on a line from the vena cava to its tip under the heart, far to the left in front.
-    left = np.maximum(s.x + 22.0 + 0.45 * (lift - 118.0 - s.z), 0.0)
-    slope = s.y - (20.0 - 0.5 * left - 0.0028 * left**2) - 8.0 * np.maximum(-22.0 - s.x, 0.0) - field * np.float32(3.0)
+    beyond = s.x + 22.0 + field * np.float32(7.0) + 0.28 * (lift - 118.0 - s.z)
+    left = np.maximum(beyond, 0.0)
+    slope = s.y - (20.0 - 0.5 * left - 0.0028 * left**2) - 8.0 * np.maximum(-beyond, 0.0) - field * np.float32(3.0)
     # Its under surface rises from right to left.
     under = (-205.0 + 0.0015 * np.maximum(s.x + 130.0, 0.0) ** 2 - 0.15 * s.y) - (s.z - lift)
     organ = -smooth_union(-np.maximum(cavity + 2.6, diaphragm + 0.5), -np.maximum(slope * 0.72, under * 0.9), 12.0)
