@@ -1,6 +1,6 @@
 """What a whole made case costs on one core: ``python -m benchmarks.phantom``.
 
-Chests of 512 x 512 with their disease, drawn and scanned, each in a process of its own, so that its peak memory is known.
+Chests of 512 x 512 with their disease, drawn and scanned, each in a process of its own: its peak memory is known.
 """
 
 from __future__ import annotations

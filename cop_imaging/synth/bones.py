@@ -27,28 +27,41 @@ def bone(
 
 def draw_ribs(hu: Float32Array, s: Slab, spec: ChestSpec, t: Thorax, field: Float32Array) -> None:
     """Twelve oblique rings in the chest wall that fall towards the front, end in cartilage, and the sternum."""
-    around = turn(s)
+    ribs(hu, s, spec, t, field)
+    sternum(hu, s, spec, field)
+
+
+def ribs(hu: Float32Array, s: Slab, spec: ChestSpec, t: Thorax, field: Float32Array) -> None:
+    """The rings with their cartilage, in place."""
+    # Only the layer in which they lie is looked at.
+    at = np.nonzero(np.abs(t.cavity - np.float32(6.3)) < np.float32(8.0 + s.voxel_mm))
+    k, j, i = at
+    around, field = turn(s)[0, j, i], field[at]
+    x, y, z = s.x[0, 0, i], s.y[0, j, 0], s.z[k, 0, 0]
     fall = np.clip(around / 0.78, 0.0, 1.0) ** 1.2 - 0.5 * np.clip((around - 0.78) / 0.22, 0.0, 1.0)
-    drop = profile(s.z, (-200, 84), (-60, 74), (40, 46), (100, 26))
-    phase = (s.z + drop * fall - 93.0) / np.float32(RIB_PITCH_MM)
+    drop = profile(s.z, (-200, 84), (-60, 74), (40, 46), (100, 26))[k, 0, 0]
+    phase = (z + drop * fall - 93.0) / np.float32(RIB_PITCH_MM)
     # Below the eighth ring ribs float: they end at the flank.
-    last = profile(s.z, (-210, 0.45), (-150, 0.62), (-105, 0.80), (-95, 1.0))
+    last = profile(s.z, (-210, 0.45), (-150, 0.62), (-105, 0.80), (-95, 1.0))[k, 0, 0]
     ends = np.maximum((around - last) * 200.0, (phase - 0.45) * RIB_PITCH_MM)
     # They begin beside the vertebra's body, and between the two apices there is no chest wall.
-    ends = np.maximum(ends, 22.0 - np.abs(s.x) + 30.0 * (s.y < 0.0))
-    ends = np.maximum(ends, np.minimum(28.0 - np.abs(s.x), s.z - 20.0))
+    ends = np.maximum(ends, 22.0 - np.abs(x) + 30.0 * (y < 0.0))
+    ends = np.maximum(ends, np.minimum(28.0 - np.abs(x), z - 20.0))
     offset = (phase - np.round(phase)) * np.float32(RIB_PITCH_MM)
-    radial = t.cavity - np.float32(6.3) + field * np.float32(0.5)
+    radial = t.cavity[at] - np.float32(6.3) + field * np.float32(0.5)
     # Flat and high at the sides, rounder behind.
     thick = 3.6 + 1.2 * np.clip(1.0 - around / 0.35, 0.0, 1.0)
     ring = np.maximum((np.sqrt((radial / thick) ** 2 + (offset / 6.4) ** 2) - 1.0) * 4.6, ends)
     soft = np.clip((around - 0.80) / 0.02, 0.0, 1.0)
     shell = cover(ring, s.voxel_mm)
     calcified = np.clip((field - np.float32(1.6 - 2.0 * spec.cartilage_calcium)) * 3.0, 0.0, 1.0) * 260.0
-    blend(hu, shell, CORTEX * (1.0 - soft) + (CARTILAGE + calcified * np.float32(spec.cartilage_calcium > 0.0)) * soft)
+    part = hu[at]
+    blend(
+        part, shell, CORTEX * (1.0 - soft) + (CARTILAGE + calcified * np.float32(spec.cartilage_calcium > 0.0)) * soft
+    )
     marrow = np.float32(spec.marrow_hu - 20.0) + field * np.float32(25.0)
-    blend(hu, cover(ring + 1.3, s.voxel_mm), marrow * (1.0 - soft) + CARTILAGE * soft)
-    sternum(hu, s, spec, field)
+    blend(part, cover(ring + 1.3, s.voxel_mm), marrow * (1.0 - soft) + CARTILAGE * soft)
+    hu[at] = part
 
 
 def sternum(hu: Float32Array, s: Slab, spec: ChestSpec, field: Float32Array) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from cop_imaging.core.arrays import Float32Array
@@ -30,14 +32,22 @@ def surroundings(s: Slab, spec: ChestSpec, t: Thorax, planes: Field) -> Float32A
     cavity = cover(t.cavity + 0.5, h)
     # Fat between the lungs holds strands and small vessels.
     blend(inner, cavity, np.float32(FAT) + np.maximum(field, 0.0) * np.float32(14.0))
-    below = cover(t.diaphragm, h) * cavity
-    blend(inner, below, DIAPHRAGM)
-    blend(inner, cover(np.maximum(t.diaphragm + 2.5, t.cavity + 3.0), h), draw_abdomen(s, spec, t, field))
+    rows = np.flatnonzero(t.diaphragm.min(axis=(1, 2)) < h)
+    if len(rows):
+        k = slice(int(rows[0]), int(rows[-1]) + 1)
+        below = Thorax(*(part[k] for part in (t.cavity, t.rings, t.diaphragm, t.organs, t.lung, t.depth)))
+        blend(inner[k], cover(below.diaphragm, h) * cavity[k], DIAPHRAGM)
+        inside = cover(np.maximum(below.diaphragm + 2.5, below.cavity + 3.0), h)
+        blend(inner[k], inside, draw_abdomen(replace(s, z=s.z[k]), spec, below, field[k]))
     draw_centre(inner, s, spec, field, np.maximum(cavity, cover(60.0 - s.z, 20.0)))
     draw_spine(inner, s, spec, field)
-    hu = np.full(s.shape, AIR, dtype=np.float32)
-    table(hu, s, spec)
-    blend(hu, cover(body, h), inner)
+    # The table is the same in every slice.
+    plate = np.full((1, *s.shape[1:]), AIR, dtype=np.float32)
+    table(plate, s, spec)
+    hu: Float32Array = cover(body, h)
+    inner -= plate
+    hu *= inner
+    hu += plate
     return hu
 
 

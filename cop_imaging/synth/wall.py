@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from cop_imaging.core.arrays import Float32Array
 from cop_imaging.synth.cage import front, profile, turn
-from cop_imaging.synth.chest import Thorax
+from cop_imaging.synth.chest import FINE_MM, Thorax
 from cop_imaging.synth.chest_spec import ChestSpec
 from cop_imaging.synth.lesions.blending import blend
-from cop_imaging.synth.shapes import Distance, Slab, Tubes, capsule, cover, ellipsoid, smooth_union
+from cop_imaging.synth.shapes import Distance, Slab, Tubes, capsule, cover, doubled, ellipsoid, smooth_union
 
 __all__ = ["FAT", "RIB_LAYER_MM", "body_distance", "draw_wall", "separable"]
 
@@ -79,8 +80,8 @@ def muscles(s: Slab, spec: ChestSpec, t: Any) -> tuple[Float32Array, Float32Arra
     return belly, hull
 
 
-def body_distance(s: Slab, spec: ChestSpec, t: Thorax, hull: Float32Array, around: Any) -> Float32Array:
-    """Distance to the skin, from the rings of the rib cage outwards."""
+def body_distance(s: Slab, spec: ChestSpec, outer: Float32Array, hull: Float32Array, around: Any) -> Float32Array:
+    """Distance to the skin, from the rings of the rib cage (``outer``) outwards."""
     fat = spec.fat_mm
     over = separable(
         s,
@@ -90,7 +91,7 @@ def body_distance(s: Slab, spec: ChestSpec, t: Thorax, hull: Float32Array, aroun
             (bell(around, 0.0, 0.3), 0.35 * fat * profile(s.z, (20, 0.0), (100, 1.0))),
         ],
     )
-    skin = t.rings - (np.float32(RIB_LAYER_MM + 4.5) + hull + over)
+    skin = outer - (np.float32(RIB_LAYER_MM + 4.5) + hull + over)
     # Over the spine lies a groove.
     skin += (5.0 * np.exp(-((s.x / 14.0) ** 2)) * np.clip(s.y / 60.0, 0.0, 1.0)).astype(np.float32)
     for tube, blend_mm in arms(spec):
@@ -143,35 +144,79 @@ def breasts(s: Slab, spec: ChestSpec) -> Distance | None:
     return out
 
 
+def surfaces(s: Slab, spec: ChestSpec, t: Thorax) -> tuple[Float32Array, Float32Array, Float32Array | None]:
+    """Thickness of the outer muscles, and distances to the skin and to the breasts if there are any, [z, y, x].
+
+    They are smooth: small pixels take them from every second one.
+    """
+    fine = min(s.shape[1:]) > 8 and max(float(a[1] - a[0]) for a in s.plane) <= FINE_MM
+    nodes = s.halved() if fine else s
+    outer = np.pad(t.rings[:, ::2, ::2], ((0, 0), (0, 1), (0, 1)), mode="edge") if fine else t.rings
+    around = turn(nodes)
+    belly, hull = muscles(nodes, spec, around)
+    body = body_distance(nodes, spec, outer, hull, around)
+    lobe = breasts(nodes, spec)
+    if lobe is not None:
+        body = smooth_union(body, lobe, 25.0)
+    if not fine:
+        return belly, body, None if lobe is None else np.asarray(lobe, dtype=np.float32)
+    whole = None if lobe is None else doubled(np.asarray(lobe, dtype=np.float32), s.shape)
+    return doubled(belly, s.shape), doubled(body, s.shape), whole
+
+
 def draw_wall(s: Slab, spec: ChestSpec, t: Thorax, field: Float32Array) -> tuple[Float32Array, Float32Array]:
     """Density of skin, fat and muscle before the bones, and the distance to the skin, float32 [z, y, x]."""
     h = s.voxel_mm
-    around = turn(s)
-    belly, hull = muscles(s, spec, around)
-    body = body_distance(s, spec, t, hull, around)
-    lobe = breasts(s, spec)
-    if lobe is not None:
-        body = smooth_union(body, lobe, 25.0)
+    belly, body, lobe = surfaces(s, spec, t)
+    # What lies inside the rib cage or outside the body is drawn over.
+    at = np.nonzero((t.cavity > -0.5 - h) & (body < h))
+    k, j, i = at
+    armpit = bell(turn(s), 0.62, 0.07)[0, j, i] * profile(s.z, (-30, 0.0), (30, 18.0), (85, 24.0))[k, 0, 0]
+    inner = Layers(
+        t.rings[at], t.cavity[at], belly[at], body[at], field[at], armpit, None if lobe is None else lobe[at]
+    )
     hu = np.full(s.shape, SKIN, dtype=np.float32)
-    fat = np.float32(FAT) + field * np.float32(6.0)
-    blend(hu, cover(body + 1.8, h), fat)
-    muscle = 52.0 + 14.0 * spec.enhancement
-    out = t.rings - np.float32(RIB_LAYER_MM)
-    # Between two layers of muscle, and around each of them, lies a thin sheet of fat.
-    layers = np.maximum(out - belly, body + np.float32(3.0 + 0.12 * spec.fat_mm))
-    between = np.abs(out - np.float32(0.46) * belly + field * np.float32(2.2)) - np.float32(0.5 + 0.03 * spec.fat_mm)
-    sheet = np.maximum(between, 7.0 - belly)
-    blend(hu, cover(layers, h), muscle)
-    blend(hu, cover(np.maximum(-sheet, layers + 1.0) * -1.0, h) * cover(layers, h) * cover(sheet, h), FAT + 20.0)
-    # The armpit holds fat with vessels and nodes.
-    armpit = separable(s, [(bell(around, 0.62, 0.07), profile(s.z, (-30, 0.0), (30, 18.0), (85, 24.0)))])
-    hollow = np.maximum(np.maximum(np.abs(out - 0.55 * belly) - armpit, 4.0 - armpit), body + 10.0)
-    blend(hu, cover(hollow, h), FAT + 4.0)
-    # Ribs and what lies between them: two layers of intercostal muscle and a little fat at the pleura.
-    blend(hu, cover(np.maximum(np.maximum(out, body + 4.0), 2.2 - t.cavity), h), muscle - 4.0)
-    strand = np.maximum(np.abs(t.rings - 6.5 + field * np.float32(1.5)) - 0.7, np.float32(0.25) - field)
-    blend(hu, cover(strand, h), -60.0)
-    if lobe is not None:
-        gland = np.maximum(lobe + 12.0, np.float32(14.0 * (1.0 - 2.0 * spec.gland)) - field * 14.0)
-        blend(hu, cover(np.maximum(gland, 3.0 - (out - belly)), 2.0 * h), 20.0)
+    hu[at] = inner.density(spec, h)
     return hu, body
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layers:
+    """What decides the tissue of each voxel of the wall, all (n,), in mm but for the field."""
+
+    rings: Float32Array
+    cavity: Float32Array
+    belly: Float32Array
+    body: Float32Array
+    field: Float32Array
+    armpit: Float32Array
+    lobe: Float32Array | None
+
+    def density(self, spec: ChestSpec, h: float) -> Float32Array:
+        """Density of skin, fat, muscle and gland, (n,)."""
+        body, belly, field = self.body, self.belly, self.field
+        hu = np.full(body.shape, SKIN, dtype=np.float32)
+        fat = np.float32(FAT) + field * np.float32(6.0)
+        blend(hu, cover(body + 1.8, h), fat)
+        muscle = 52.0 + 14.0 * spec.enhancement
+        out = self.rings - np.float32(RIB_LAYER_MM)
+        # Between two layers of muscle, and around each of them, lies a thin sheet of fat.
+        layers = np.maximum(out - belly, body + np.float32(3.0 + 0.12 * spec.fat_mm))
+        between = np.abs(out - np.float32(0.46) * belly + field * np.float32(2.2)) - np.float32(
+            0.5 + 0.03 * spec.fat_mm
+        )
+        sheet = np.maximum(between, 7.0 - belly)
+        blend(hu, cover(layers, h), muscle)
+        blend(hu, cover(np.maximum(-sheet, layers + 1.0) * -1.0, h) * cover(layers, h) * cover(sheet, h), FAT + 20.0)
+        # The armpit holds fat with vessels and nodes.
+        armpit = self.armpit
+        hollow = np.maximum(np.maximum(np.abs(out - 0.55 * belly) - armpit, 4.0 - armpit), body + 10.0)
+        blend(hu, cover(hollow, h), FAT + 4.0)
+        # Ribs and what lies between them: two layers of intercostal muscle and a little fat at the pleura.
+        blend(hu, cover(np.maximum(np.maximum(out, body + 4.0), 2.2 - self.cavity), h), muscle - 4.0)
+        strand = np.maximum(np.abs(self.rings - 6.5 + field * np.float32(1.5)) - 0.7, np.float32(0.25) - field)
+        blend(hu, cover(strand, h), -60.0)
+        if self.lobe is not None:
+            gland = np.maximum(self.lobe + 12.0, np.float32(14.0 * (1.0 - 2.0 * spec.gland)) - field * 14.0)
+            blend(hu, cover(np.maximum(gland, 3.0 - (out - belly)), 2.0 * h), 20.0)
+        return hu
