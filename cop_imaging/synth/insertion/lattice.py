@@ -32,7 +32,7 @@ from cop_imaging.synth.shapes import Slab
 __all__ = ["Lattice", "has_soft_edges", "reached"]
 
 BLUR_VOXELS = 3
-ROUND_MM, STEEPNESS = 1.1, 0.3
+ROUND_MM, STEEPNESS = 1.6, 0.2
 """How far margins of consolidation are smoothed, and over which range of the smoothed tissue fraction they rise."""
 STEP_MM = 1.5
 """Largest distance of nodes where the scan's voxels are finer: edges of 2.5 mm and more are seen on it."""
