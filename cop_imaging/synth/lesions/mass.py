@@ -49,7 +49,8 @@ class Mass:
         level: Float32Array = np.float32(0.5 * self.diameter_mm) - np.sqrt(dx * dx + dy * dy + dz * dz)
         if k > 0.0:
             grain = ragged(s, self.centre_mm, reach_mm=self.reach_mm, seed=self.seed + 2)
-            level = np.float32(1.0 - k) * level + np.float32(k) * (self.lobulated_mm(s) + np.float32(0.3) * grain)
+            lobulated = self.lobulated_mm(s) + np.float32(0.3) * grain
+            level = (np.float32(1.0 - k) * level + np.float32(k) * lobulated).astype(np.float32)
         return level
 
     def lobulated_mm(self, s: Slab) -> Float32Array:
