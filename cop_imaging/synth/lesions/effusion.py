@@ -99,8 +99,8 @@ def draw_effusion(
 ) -> tuple[Effusion, ...]:
     """Free fluid of a wanted volume, on both sides unless one is named, and collapsed lung before it.
 
-    Source: fluid of -10 to 25 HU and collapsed lung of 30-110 HU; dependent crescents with a meniscus (McLoud TC,
-    Flower CD, AJR 1991;156:1145); the right side holds 40-60 % of fluid on both (estimate).
+    Source: fluid of -10 to 25 HU and collapsed lung of 30-110 HU; it gathers where the lung is lowest, and the
+    right side holds 40-60 % of fluid on both (estimates).
     """
     share = float(rng.uniform(0.4, 0.6))
     shares = {"both": (share, 1.0 - share), "right": (1.0, 0.0), "left": (0.0, 1.0)}[side]

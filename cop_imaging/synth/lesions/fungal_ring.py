@@ -90,7 +90,7 @@ def draw_fungal_ring(
 
     They keep clear of ``clear_of``, pairs of a point and a radius in mm.
 
-    Source: 15 patients with invasive fungal infection (Marchiori E et al., Chest 2012;141:1260).
+    Source: 15 patients with invasive fungal infection (Marchiori E et al., Chest 2012;142:1469).
     """
     out = []
     for point, outer in spread(terrain, where, rng, number=number, size_mm=outer_mm, apart=0.6, clear_of=clear_of):

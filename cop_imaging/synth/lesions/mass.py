@@ -130,7 +130,7 @@ def draw_mass(
     """Lobulated masses of 20-60 mm, three in five with spicules, ``cavitary`` of them with gas inside.
 
     Source: nodule up to 30 mm, mass above (Fleischner glossary, Radiology 2008;246:697); cavities in 13 of 27
-    patients with vasculitis (Peachell); shares of spicules and sizes are an estimate.
+    patients with vasculitis (Peachell MB, Semin Respir Crit Care Med 2004); spicules and sizes are an estimate.
     """
     out = []
     for point, size in spread(terrain, where, rng, number=number, size_mm=diameter_mm, apart=0.7):

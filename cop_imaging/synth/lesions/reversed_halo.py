@@ -131,7 +131,7 @@ def draw_reversed_halo(
 
     They keep clear of ``clear_of``, pairs of a point and a radius in mm.
 
-    Source: rim in 25 patients with organizing pneumonia (Marchiori E et al., Chest 2012;141:1260); complete or
+    Source: rim in 25 patients with organizing pneumonia (Marchiori E et al., Chest 2012;142:1469); complete or
     crescent rims (Kim SJ et al., AJR 2003;180:1251); diameters are an estimate.
     """
     out = []
