@@ -22,7 +22,7 @@ EVENEST = 0.2
 """Share of tiles that hold noise alone."""
 BY_CHANCE = 1.15
 """How much more tiles of noise alone vary on the average than the evenest of them, which are so by chance."""
-OUTLYING = 0.99
+OUTLYING = 0.97
 """Quantile of the variation above which a tile holds metal, gas or bone."""
 
 

@@ -24,7 +24,8 @@ SIZE_MM = (1.0, 6.0)
 USUAL_SIZE_MM = 2.5
 MOST_HU, MOST_SPREAD = 45.0, 0.6
 PRIOR = 1.0
-MOST_SKEW = 1.2
+SKEW = (-1.2, 0.3)
+"""Muscle beside bone and contrast medium is skewed to the bright side; airless lung is not."""
 PATCH_MM = 9.0
 """Over which distance tissue is more and less uneven."""
 FAR_MM = 100.0
@@ -72,7 +73,7 @@ class TissueStructure:
             float(np.clip(np.log(high / median) / 1.04, 0.0, MOST_SPREAD)),
             correlation_mm(cut[:, 0], tiles, noise),
             correlation_z_mm(cut, tiles, noise, step),
-            float(np.clip(skewness, -MOST_SKEW, MOST_SKEW)),
+            float(np.clip(skewness, *SKEW)),
         )
 
     @property
