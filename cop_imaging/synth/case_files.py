@@ -34,7 +34,8 @@ SIDES = ("lungs_right", "lungs_left")
 def write_case(case: CaseSpec, folder: Path, *, matrix: int = 512) -> dict[str, Any]:
     """Make a case and write ``dicom/IM*.dcm``, ``truth/*.nii.gz`` and ``case.json``; the record is returned.
 
-    The folder appears whole, by a rename, or not at all. The same case gives the same bytes.
+    The folder appears whole, by a rename, or not at all. The same case gives the same bytes, so that of two calls that
+    make it at the same time the first one's is kept.
 
     Raises
     ------
@@ -43,10 +44,10 @@ def write_case(case: CaseSpec, folder: Path, *, matrix: int = 512) -> dict[str, 
     """
     if folder.is_dir() and any(folder.iterdir()):
         raise OutputError(f"{folder} already holds files; name a new or empty folder")
-    temporary = folder.parent / f".writing-{folder.name}"
+    # A folder of this process alone: another one may be making the same case.
+    temporary = folder.parent / f".writing-{folder.name}-{os.getpid()}"
     try:
-        # What an interrupted call left there is worth nothing.
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove_abandoned(folder)
         temporary.mkdir(parents=True)
         phantom = make_case(case, matrix=matrix)
         write_dicom_series(
@@ -63,10 +64,35 @@ def write_case(case: CaseSpec, folder: Path, *, matrix: int = 512) -> dict[str, 
             folder.rmdir()
         os.replace(temporary, folder)
     except OSError as error:
+        if holds(folder, basis_of(case, matrix)):
+            return dict(json.loads((folder / RECORD).read_text(encoding="utf-8")))
         raise OutputError(f"the case cannot be written to {folder}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return record
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove what processes of this machine that are gone had begun of a case."""
+    for begun in folder.parent.glob(f".writing-{folder.name}-*"):
+        process = begun.name.rpartition("-")[2]
+        if not process.isdecimal() or int(process) == os.getpid():
+            shutil.rmtree(begun, ignore_errors=True)
+            continue
+        try:
+            os.kill(int(process), 0)
+        except ProcessLookupError:
+            shutil.rmtree(begun, ignore_errors=True)
+        except OSError:
+            continue
+
+
+def holds(folder: Path, basis: str) -> bool:
+    """Whether a folder holds that very case."""
+    try:
+        return bool(json.loads((folder / RECORD).read_text(encoding="utf-8"))["basis"] == basis)
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def write_masks(truth: Mapping[str, AnyArray], geometry: Geometry, folder: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from cop_imaging.errors import CopImagingError, OutputError, UsageError
 from cop_imaging.synth.case import CaseSpec, draw_case, draw_disease
-from cop_imaging.synth.case_files import RECORD, basis_of, write_case
+from cop_imaging.synth.case_files import RECORD, basis_of, holds, write_case
 from cop_imaging.synth.diseases.knowledge import load_knowledge
 
 __all__ = ["MANIFEST", "CaseOutcome", "plan_cases", "write_cases"]
@@ -112,7 +112,7 @@ def write_cases(
     try:
         waiting = {}
         for key, case in keys.items():
-            if finished(folder / key, basis_of(case, matrix)):
+            if holds(folder / key, basis_of(case, matrix)):
                 done(CaseOutcome(key, "kept"))
             else:
                 waiting[key] = case
@@ -167,14 +167,6 @@ def key_of(case: CaseSpec) -> str:
     return f"case-{case.seed:07d}"
 
 
-def finished(folder: Path, basis: str) -> bool:
-    """Whether a folder holds that very case."""
-    try:
-        return bool(json.loads((folder / RECORD).read_text(encoding="utf-8"))["basis"] == basis)
-    except (OSError, ValueError, KeyError):
-        return False
-
-
 def prepare(folder: Path) -> None:
     """Make the folder; one that holds other things than cases is refused."""
     try:
@@ -195,7 +187,7 @@ def write_manifest(folder: Path) -> None:
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    temporary = folder / f".writing-case-{MANIFEST}"
+    temporary = folder / f".writing-case-{os.getpid()}-{MANIFEST}"
     try:
         temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
         os.replace(temporary, folder / MANIFEST)

@@ -9,7 +9,8 @@ from cop_imaging.synth.airways import major_fissure, minor_fissure
 from cop_imaging.synth.cage import midline, profile
 from cop_imaging.synth.chest_spec import ChestSpec
 from cop_imaging.synth.lesions.blending import blend
-from cop_imaging.synth.shapes import Field, Slab
+from cop_imaging.synth.random_field import Field
+from cop_imaging.synth.shapes import Slab
 
 __all__ = ["air_holes", "lung_density"]
 

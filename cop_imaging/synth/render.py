@@ -15,7 +15,8 @@ from cop_imaging.synth.chest import ChestSpec, surface_width, thorax
 from cop_imaging.synth.lesions.blending import add_lesions, blend, lay_over
 from cop_imaging.synth.lesions.lesion import Lesion
 from cop_imaging.synth.parenchyma import air_holes, empty, lung_density
-from cop_imaging.synth.shapes import Field, Slab, cover, draw_tubes
+from cop_imaging.synth.random_field import Field
+from cop_imaging.synth.shapes import Slab, cover, draw_tubes
 from cop_imaging.synth.tissue import surroundings
 
 __all__ = ["ChestModel", "Drawn", "draw", "model_of"]

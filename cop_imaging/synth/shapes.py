@@ -1,4 +1,4 @@
-"""Soft shapes on a slab of voxels: distances to primitives, partial volume, tubes, smooth random fields.
+"""Soft shapes on a slab of voxels: distances to primitives, partial volume and tubes.
 
 A distance is negative inside a shape and in mm. A cover is the part of a voxel that a shape fills, 0-1.
 """
@@ -11,15 +11,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from cop_imaging.core.arrays import BoolArray, Float32Array, Float64Array
 from cop_imaging.core.geometry import Box, Geometry
 
 __all__ = [
     "Distance",
-    "Field",
-    "Lattice",
     "Slab",
     "Tubes",
     "capsule",
@@ -171,59 +168,6 @@ class Tubes:
 
     def __len__(self) -> int:
         return len(self.start)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Lattice:
-    """Nodes fixed in the patient that enclose a slab."""
-
-    nodes: Slab
-    below: tuple[NDArray[np.int64], ...]
-    """Per axis z, y, x the node below each voxel,"""
-    weight: tuple[Float32Array, ...]
-    """and how far on to the next node it lies, 0-1."""
-
-    @classmethod
-    def around(cls, slab: Slab, step_mm: float) -> Lattice:
-        """The nodes at multiples of a distance."""
-        axes, below, weight = [], [], []
-        for values in (slab.z.ravel(), slab.y.ravel(), slab.x.ravel()):
-            place = values.astype(np.float64) / step_mm
-            node = np.floor(place).astype(np.int64)
-            low, high = int(node.min()), int(node.max()) + 1
-            axes.append((step_mm * np.arange(low, high + 1)).astype(np.float32))
-            below.append(node - low)
-            weight.append((place - node).astype(np.float32))
-        z, y, x = axes
-        return cls(Slab(z[:, None, None], y[None, :, None], x[None, None, :], step_mm), tuple(below), tuple(weight))
-
-    def needed(self, within: BoolArray) -> BoolArray:
-        """The nodes around chosen voxels."""
-        out = np.zeros(self.nodes.shape, dtype=bool)
-        k, j, i = (below[at] for below, at in zip(self.below, np.nonzero(within), strict=True))
-        out[k, j, i] = True
-        for axis in range(3):
-            before, after = ((slice(None),) * axis + (part,) for part in (slice(None, -1), slice(1, None)))
-            out[after] |= out[before].copy()
-        return out
-
-    def carried(self, values: Float32Array) -> Float32Array:
-        """Values of the nodes carried linearly to the voxels; they are the same for every slab that holds a voxel."""
-        return linear(values, self.below, self.weight)
-
-
-def linear(values: Float32Array, below: Sequence[NDArray[np.int64]], weight: Sequence[Float32Array]) -> Float32Array:
-    """Values between nodes, from the node below along each axis and the share of the next."""
-    for axis, (node, part) in enumerate(zip(below, weight, strict=True)):
-        shape = [1, 1, 1]
-        shape[axis] = -1
-        after = values.take(node + 1, axis)
-        values = values.take(node, axis)
-        # One below and one after, without a third array.
-        after -= values
-        after *= part.reshape(shape)
-        values += after
-    return values
 
 
 def cover(distance: Distance, width_mm: float | Float32Array) -> Float32Array:
@@ -378,36 +322,3 @@ def tube_fill(slab: Slab, tubes: Tubes) -> Float32Array:
         edge = slab.facing((dz - t * column(step[:, 2])) / np.maximum(distance, np.float32(1e-3)))
     fill: Float32Array = cover(distance - radius, edge) * (column(weight[0]) + column(weight[1] - weight[0]) * t)
     return fill
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Field:
-    """A smooth random field of mean 0 and SD 1 that lies fixed in the patient, whatever the grid it is seen on."""
-
-    values: Float32Array
-    origin_mm: tuple[float, float, float]
-    step_mm: float
-
-    @classmethod
-    def random(
-        cls,
-        rng: np.random.Generator,
-        low: tuple[float, float, float],
-        high: tuple[float, float, float],
-        correlation_mm: float,
-    ) -> Field:
-        """Gaussian field between two corners (x, y, z) with a Gaussian correlation of SD ``correlation_mm``."""
-        step = 0.75 * correlation_mm
-        shape = [int(np.ceil((b - a) / step)) + 2 for a, b in zip(low[::-1], high[::-1], strict=True)]
-        values = ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), 0.95, mode="wrap")
-        values -= values.mean()
-        return cls(values / values.std(), low, step)
-
-    def on(self, slab: Slab) -> Float32Array:
-        """The field on the slab's voxels, linear between its nodes."""
-        below, weight = [], []
-        for axis, (coordinate, origin) in enumerate(zip((slab.z, slab.y, slab.x), self.origin_mm[::-1], strict=True)):
-            place = np.clip((coordinate.ravel() - origin) / self.step_mm, 0.0, self.values.shape[axis] - 1.001)
-            below.append(place.astype(np.int64))
-            weight.append((place - below[-1]).astype(np.float32))
-        return linear(self.values, below, weight)

@@ -13,7 +13,8 @@ from cop_imaging.synth.chest import Thorax
 from cop_imaging.synth.chest_spec import ChestSpec
 from cop_imaging.synth.lesions.blending import blend
 from cop_imaging.synth.mediastinum import draw_centre
-from cop_imaging.synth.shapes import Field, Slab, cover
+from cop_imaging.synth.random_field import Field
+from cop_imaging.synth.shapes import Slab, cover
 from cop_imaging.synth.wall import FAT, draw_wall
 
 __all__ = ["surroundings"]

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from cop_imaging.errors import OutputError, UsageError
 from cop_imaging.ingest import read_series
-from cop_imaging.synth import cohort, draw_case, write_case
+from cop_imaging.synth import case_files, cohort, draw_case, write_case
 from cop_imaging.synth.case import CaseSpec
 from cop_imaging.synth.cohort import plan_cases, write_cases
 
@@ -73,10 +73,30 @@ def test_whole_cases_are_kept_and_torn_or_other_ones_are_made_anew(written, monk
     monkeypatch.setattr(cohort, "write_case", write)
     assert [o.state for o in write_cases(folder, cases, **SMALL)] == ["kept", "kept"]
     (folder / "case-0000001" / "case.json").unlink()
-    (folder / ".writing-case-0000001").mkdir()
+    gone = folder / f".writing-case-0000001-{2**22 + 7}"
+    gone.mkdir()
     assert [o.state for o in write_cases(folder, cases, **SMALL)] == ["written", "kept"]
     assert asked == [1]
     assert digests(folder) == before
+    assert not gone.exists()
+
+
+def test_a_case_that_another_call_finishes_meanwhile_is_kept_whole(tmp_path, monkeypatch):
+    case, home = small("NORMAL", 4), tmp_path / "case"
+    make = case_files.make_case
+
+    def slowly(*args, **more):
+        # While this one is drawn, another process starts and ends.
+        monkeypatch.setattr(case_files, "make_case", make)
+        monkeypatch.setattr(case_files.os, "getpid", lambda: 1)
+        write_case(case, home, **SMALL)
+        monkeypatch.undo()
+        return make(*args, **more)
+
+    monkeypatch.setattr(case_files, "make_case", slowly)
+    record = write_case(case, home, **SMALL)
+    assert record == json.loads((home / "case.json").read_text())
+    assert [path.name for path in tmp_path.iterdir()] == ["case"]
 
 
 def test_the_table_has_a_row_for_each_whole_case(written):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from cop_imaging.core import Geometry
-from cop_imaging.synth.shapes import Field, Slab, Tubes, cover, draw_tubes, ellipsoid, smooth_union
+from cop_imaging.synth.random_field import Field
+from cop_imaging.synth.shapes import Slab, Tubes, cover, draw_tubes, ellipsoid, smooth_union
 
 
 def cube(spacing: float, edge_mm: float = 48.0) -> Geometry:

@@ -10,7 +10,8 @@ from scipy import ndimage
 from cop_imaging.core.arrays import BoolArray, Float32Array, UInt8Array
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import distance_to
-from cop_imaging.synth.shapes import Field, Slab
+from cop_imaging.synth.random_field import Field
+from cop_imaging.synth.shapes import Slab
 
 __all__ = ["LungMap", "coarse_grid_of", "lung_slab"]
 

@@ -10,7 +10,8 @@ from scipy import ndimage
 from cop_imaging.core.arrays import BoolArray, Float32Array, Int16Array
 from cop_imaging.synth.insertion.lung_map import STEP_MM, LungMap
 from cop_imaging.synth.insertion.point_spread import ScanSpread, blurred
-from cop_imaging.synth.shapes import Field, Slab
+from cop_imaging.synth.random_field import Field
+from cop_imaging.synth.shapes import Slab
 
 __all__ = ["Shares", "blood_hu", "parenchyma_field", "quiet", "shares", "wall_field"]
 

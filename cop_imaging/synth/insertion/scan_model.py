@@ -12,7 +12,8 @@ from cop_imaging.synth.insertion.point_spread import ScanSpread
 from cop_imaging.synth.insertion.scan_noise import ScanNoise
 from cop_imaging.synth.insertion.soft_tiles import SoftTiles
 from cop_imaging.synth.insertion.tissue_structure import TissueStructure
-from cop_imaging.synth.shapes import Field, Slab
+from cop_imaging.synth.random_field import Field
+from cop_imaging.synth.shapes import Slab
 
 __all__ = ["ScanModel", "model_scan"]
 

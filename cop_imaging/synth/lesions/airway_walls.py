@@ -6,15 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cop_imaging.core.arrays import Float32Array, Float64Array
+from cop_imaging.core.arrays import Float32Array
 from cop_imaging.synth.lesions.lesion import Layer, Place, Point
+from cop_imaging.synth.lesions.segments import Segment, half_span_mm, middle_mm
 from cop_imaging.synth.shapes import Tubes, draw_tubes
 from cop_imaging.synth.terrain import Terrain, Where
 
 __all__ = ["AirwayWalls", "draw_airway_walls"]
-
-Segment = tuple[float, float, float, float, float, float, float, float]
-"""Start (x, y, z), end (x, y, z) and the lumen's radius at both, in mm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +27,15 @@ class AirwayWalls:
     tissue_hu: float = 35.0
 
     @property
-    def ends(self) -> Float64Array:
-        """Corners of the box around the axes, (2, 3)."""
-        points = np.array(self.segments)[:, :6].reshape(-1, 3)
-        return np.stack([points.min(axis=0), points.max(axis=0)])
-
-    @property
     def centre_mm(self) -> Point:
-        """Middle of that box."""
-        x, y, z = self.ends.mean(axis=0)
-        return float(x), float(y), float(z)
+        """Middle of the box around the axes."""
+        return middle_mm(self.segments)
 
     @property
     def reach_mm(self) -> float:
         """Half of the box's longest side with the walls."""
         widest = max(max(s[6:]) for s in self.segments) * self.dilation
-        return float(0.5 * np.ptp(self.ends, axis=0).max() + widest + self.wall_mm + 3.0)
+        return float(half_span_mm(self.segments) + widest + self.wall_mm + 3.0)
 
     def tubes(self) -> tuple[Tubes, Tubes]:
         """Lumens, and their outer surfaces."""

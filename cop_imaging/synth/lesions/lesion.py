@@ -10,8 +10,9 @@ import numpy as np
 
 from cop_imaging.core.arrays import BoolArray, Float32Array, UInt8Array
 from cop_imaging.core.geometry import Box
+from cop_imaging.synth.interpolation import Lattice
 from cop_imaging.synth.lesions.lobules import Lobules
-from cop_imaging.synth.shapes import Lattice, Slab
+from cop_imaging.synth.shapes import Slab
 
 __all__ = ["CONSOLIDATION_HU", "GROUND_GLASS_HU", "Layer", "Lesion", "Place", "Point", "lobular", "septa", "smoothstep"]
 

@@ -12,7 +12,8 @@ from scipy.spatial import Delaunay, cKDTree
 from scipy.spatial.transform import Rotation
 
 from cop_imaging.core.arrays import BoolArray, Float32Array, Float64Array
-from cop_imaging.synth.shapes import Field, Slab
+from cop_imaging.synth.random_field import Field
+from cop_imaging.synth.shapes import Slab
 
 __all__ = ["Lobules", "Walls", "rounded"]
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from cop_imaging.core.arrays import Float32Array
 from cop_imaging.synth.lesions.lesion import Place, Point, smoothstep
-from cop_imaging.synth.shapes import Field, Slab
+from cop_imaging.synth.random_field import Field
+from cop_imaging.synth.shapes import Slab
 
 __all__ = ["in_lobe", "ragged", "sheet", "smooth_noise"]
 

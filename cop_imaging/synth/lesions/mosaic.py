@@ -8,10 +8,11 @@ import numpy as np
 from scipy.stats import norm
 
 from cop_imaging.core.arrays import Float32Array
+from cop_imaging.synth.interpolation import Lattice
 from cop_imaging.synth.lesions.drawing import draw_seed, lobe_at
 from cop_imaging.synth.lesions.lesion import Layer, Place, Point, lobular, smoothstep
 from cop_imaging.synth.lesions.margins import smooth_noise
-from cop_imaging.synth.shapes import Lattice, Slab
+from cop_imaging.synth.shapes import Slab
 from cop_imaging.synth.terrain import Terrain, Where
 
 __all__ = ["Mosaic", "draw_mosaic"]

@@ -10,13 +10,12 @@ from cop_imaging.core.arrays import BoolArray, Float32Array, Float64Array
 from cop_imaging.synth.lesions.drawing import draw_seed, hilum
 from cop_imaging.synth.lesions.lesion import Layer, Place, Point, lobular, smoothstep
 from cop_imaging.synth.lesions.margins import ragged
+from cop_imaging.synth.lesions.segments import Segment, half_span_mm, middle_mm
 from cop_imaging.synth.shapes import Tubes, capsule
 from cop_imaging.synth.terrain import Terrain, Where
 
 __all__ = ["PeribronchovascularConsolidation", "draw_peribronchovascular"]
 
-Segment = tuple[float, float, float, float, float, float, float, float]
-"""Start (x, y, z), end (x, y, z) and the cuff's radius at both, in mm."""
 WIDEST_LUMEN_MM, NARROWEST_LUMEN_MM = 3.4, 1.3
 """Radii of the bronchi whose cuffs are drawn: segmental to subsegmental."""
 MOST = 60
@@ -35,22 +34,15 @@ class PeribronchovascularConsolidation:
     tissue_hu: float = 42.0
 
     @property
-    def ends(self) -> Float64Array:
-        """Corners of the box around the axes, (2, 3)."""
-        points = np.array(self.segments)[:, :6].reshape(-1, 3)
-        return np.stack([points.min(axis=0), points.max(axis=0)])
-
-    @property
     def centre_mm(self) -> Point:
         """Middle of the box around the axes."""
-        x, y, z = self.ends.mean(axis=0)
-        return float(x), float(y), float(z)
+        return middle_mm(self.segments)
 
     @property
     def reach_mm(self) -> float:
         """Half of the longest side of that box with the cuff and its lobules."""
         widest = max(max(s[6:]) for s in self.segments)
-        return float(0.5 * np.ptp(self.ends, axis=0).max() + widest + 0.7 * self.lobule_mm + 3.0)
+        return float(half_span_mm(self.segments) + widest + 0.7 * self.lobule_mm + 3.0)
 
     def layers(self, place: Place) -> tuple[Layer, ...]:
         """One layer of consolidated lung."""
