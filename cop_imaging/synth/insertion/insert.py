@@ -13,7 +13,7 @@ from cop_imaging.core.volume import CTVolume
 from cop_imaging.provenance import array_digest
 from cop_imaging.synth.insertion.lattice import Lattice, has_soft_edges
 from cop_imaging.synth.insertion.scan_model import ScanModel, model_scan
-from cop_imaging.synth.insertion.tiles import USUAL_TISSUE_HU, Tile, Writer, runs
+from cop_imaging.synth.insertion.tiles import USUAL_TISSUE_HU, Tile, Writer, boxes_of
 from cop_imaging.synth.lesions.blending import ALWAYS
 from cop_imaging.synth.lesions.lesion import Layer, Lesion, Place, Point
 
@@ -90,8 +90,8 @@ def insert(
 
     Each voxel at or in the lungs is taken apart into parenchyma and what is not (vessel, bronchus, chest wall); the
     lesions' tissue replaces the parenchyma only, seen through the scan's own blur, so that vessels and bronchi stay and
-    the voxels that the pleura cuts are filled as well. The noise of lung gives way to that of the scan's own soft
-    tissue at the same distance from the isocentre, and airless lung is as uneven as that tissue.
+    the voxels that the pleura cuts are filled as well. The noise of lung gives way to blocks of the scan's own soft
+    tissue from the same distance from the isocentre: airless lung is as noisy and as uneven as muscle, heart and liver.
 
     Parameters
     ----------
@@ -120,14 +120,10 @@ def insert(
     lattice = Lattice.draw(model, [denser[n] for n in soft], volume.geometry.spacing_mm)
     fine = [denser[n] for n in range(len(lesions)) if n not in soft]
     tile = Tile(model, volume, lungs, airways, lattice, fine, seed)
-    for boxes in runs(volume.geometry.shape, volume.geometry.spacing_mm):
-        reached = [box for box in map(tile.reached, boxes) if box is not None]
-        if not reached:
-            continue
-        first, last = min(b[0].start for b in reached), max(b[0].stop for b in reached)
-        noise = model.noise.draw(range(first, last), model.slab.z.ravel()[first:last], seed)
-        for box in reached:
-            writer.write(box, tile.fill(box, noise[box[0].start - first : box[0].stop - first]))
+    for box in boxes_of(volume.geometry.shape, volume.geometry.spacing_mm):
+        reached = tile.reached(box)
+        if reached is not None:
+            writer.write(reached, tile.fill(reached))
     truth |= {"lungs": new_lungs, "lungs_right": new_lungs == 1, "lungs_left": new_lungs == 2}
     if new_airways is not None:
         truth["airways"] = new_airways
@@ -138,7 +134,6 @@ def insert(
         "tissue_hu": round(tissue_hu, 2),
         "blood_hu": model.blood_hu,
         "spread_mm": asdict(model.spread),
-        "structure": model.structure.summary,
         "lesions": [{"lesion": type(lesion).__name__, **asdict(lesion)} for lesion in lesions],  # type: ignore[call-overload]
     }
     changed = replace(volume, hu=hu, digest=array_digest(hu, volume.geometry))

@@ -32,8 +32,9 @@ from cop_imaging.synth.shapes import Slab
 __all__ = ["Lattice", "has_soft_edges", "reached"]
 
 BLUR_VOXELS = 3
-ROUND_MM, STEEPNESS = 1.6, 0.2
-"""How far margins of consolidation are smoothed, and over which range of the smoothed tissue fraction they rise."""
+ROUND_MM, FINE_PIXEL_MM, SHARP_MM = 1.6, 0.5, 0.2
+"""How far margins of consolidation are smoothed. They then rise over what a pixel is wider than a fine one, whose
+partial volume is part of the measured point spread, at least over the last."""
 STEP_MM = 1.5
 """Largest distance of nodes where the scan's voxels are finer: edges of 2.5 mm and more are seen on it."""
 SOFT_EDGED = (
@@ -96,14 +97,19 @@ class Consolidated:
         Tissue fraction over the largest, smoothed: consolidation reaches to where it is a half.
     fraction, tissue_hu : float
         Of what is consolidated.
+    steepness : float
+        Range of the level over which a margin rises.
     """
 
     level: Float32Array
     fraction: float
     tissue_hu: float
+    steepness: float
 
     @classmethod
-    def draw(cls, place: Place, lesions: Sequence[Lesion], step_mm: tuple[float, float, float]) -> Consolidated | None:
+    def draw(
+        cls, place: Place, lesions: Sequence[Lesion], step_mm: tuple[float, float, float], pixel_mm: float
+    ) -> Consolidated | None:
         """All consolidation of some lesions, or None without any; ``step_mm`` parts the nodes along z, y, x."""
         level = np.zeros(place.slab.shape, dtype=np.float32)
         fraction, tissue_hu = 0.0, 0.0
@@ -119,7 +125,9 @@ class Consolidated:
                 own = ndimage.gaussian_filter(layer.fraction / np.float32(most), sigma, mode="nearest")
                 np.maximum(level[box], own, out=level[box])
                 fraction, tissue_hu = max(fraction, most), max(tissue_hu, layer.tissue_hu)
-        return cls(level, fraction, tissue_hu) if fraction > 0.0 else None
+        rise_mm = max(pixel_mm - FINE_PIXEL_MM, SHARP_MM)
+        steepness = rise_mm / (ROUND_MM * float(np.sqrt(2.0 * np.pi)))
+        return cls(level, fraction, tissue_hu, steepness) if fraction > 0.0 else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,7 +177,7 @@ class Lattice:
         blended = add_lesions(hu, slab, place.depth_mm, place.lobe, [Hazy(lesion) for lesion in lesions])
         hu -= level
         steps = (z * spacing_mm[0], y * spacing_mm[1], x * spacing_mm[2])
-        dense = Consolidated.draw(place, lesions, steps)
+        dense = Consolidated.draw(place, lesions, steps, spacing_mm[2])
         start = (box[0].start, box[1].start, box[2].start)
         return cls(hu, dense, blended.masks["ground_glass"], start, (z, y, x))
 
@@ -180,7 +188,7 @@ class Lattice:
         if self.consolidated is not None:
             dense = self.consolidated
             level = self.on(dense.level, box) - np.float32(0.5)
-            part = np.float32(dense.fraction) * smoothstep(level, STEEPNESS)
+            part = np.float32(dense.fraction) * smoothstep(level, dense.steepness)
             hu += part * (np.float32(dense.tissue_hu) - hu)
             masks["consolidation"] = (part > 0.3) & (hu > CONSOLIDATION_HU)
             masks["ground_glass"] &= (hu >= GROUND_GLASS_HU) & (hu <= CONSOLIDATION_HU)
@@ -197,7 +205,7 @@ class Lattice:
             nodes.append(slice(first, last))
         hit = np.abs(self.added_hu[tuple(nodes)]) > least_hu
         if self.consolidated is not None:
-            hit |= self.consolidated.level[tuple(nodes)] > 0.5 - 0.5 * STEEPNESS
+            hit |= self.consolidated.level[tuple(nodes)] > 0.5 - 0.5 * self.consolidated.steepness
         spans = []
         for axis, (b, start, n) in enumerate(zip(box, self.start, self.every, strict=True)):
             at = np.flatnonzero(hit.any(axis=tuple(a for a in range(3) if a != axis)))

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from cop_imaging.core.arrays import UInt8Array
 from cop_imaging.core.volume import CTVolume
 from cop_imaging.synth.insertion.lung_map import LungMap, lung_slab
+from cop_imaging.synth.insertion.noise_table import NoiseTable
 from cop_imaging.synth.insertion.parenchyma import blood_hu, parenchyma_field, wall_field
 from cop_imaging.synth.insertion.point_spread import ScanSpread
-from cop_imaging.synth.insertion.scan_noise import ScanNoise
-from cop_imaging.synth.insertion.soft_tiles import SoftTiles
-from cop_imaging.synth.insertion.tissue_structure import TissueStructure
+from cop_imaging.synth.insertion.tissue_blocks import TissueBlocks
 from cop_imaging.synth.random_field import Field
 from cop_imaging.synth.shapes import Slab
 
@@ -20,18 +19,18 @@ __all__ = ["ScanModel", "model_scan"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScanModel:
-    """A scan's coordinates, lungs, sharpness, noise, tissue and densities."""
+    """A scan's coordinates, lungs, sharpness, soft tissue, noise and densities."""
 
     slab: Slab
     lung_map: LungMap
     spread: ScanSpread
-    noise: ScanNoise
+    tissue: TissueBlocks
+    noise: NoiseTable
     level_hu: Field
     """Density of lung between vessels."""
     wall_hu: Field
     """Density of what lies next to the lungs."""
     blood_hu: float
-    structure: TissueStructure
 
 
 def model_scan(volume: CTVolume, lungs: UInt8Array) -> ScanModel:
@@ -47,15 +46,14 @@ def model_scan(volume: CTVolume, lungs: UInt8Array) -> ScanModel:
     slab = lung_slab(volume.geometry)
     lung_map = LungMap.of(lungs, slab)
     centre = (float(slab.x.mean()), float(slab.y.mean()))
-    tiles = SoftTiles.of(volume.hu, lungs, slab, centre)
-    noise = ScanNoise.measure(volume.hu, tiles, slab, centre)
+    tissue = TissueBlocks.of(volume.hu, lungs, slab, centre)
     return ScanModel(
         slab=slab,
         lung_map=lung_map,
         spread=ScanSpread.measure(volume.hu, lungs, volume.geometry),
-        noise=noise,
+        tissue=tissue,
+        noise=NoiseTable.of(slab, tissue),
         level_hu=parenchyma_field(volume.hu, slab, lung_map),
         wall_hu=wall_field(volume.hu, slab, lung_map),
         blood_hu=blood_hu(volume.hu, lung_map, slab),
-        structure=TissueStructure.measure(volume.hu, tiles, noise, slab, centre),
     )

@@ -14,14 +14,13 @@ from cop_imaging.synth.insertion.lattice import Lattice
 from cop_imaging.synth.insertion.parenchyma import Shares, quiet, shares
 from cop_imaging.synth.insertion.point_spread import blurred
 from cop_imaging.synth.insertion.scan_model import ScanModel
-from cop_imaging.synth.insertion.scan_noise import PERIOD
 from cop_imaging.synth.lesions.blending import ALWAYS, Blended, add_lesions
 from cop_imaging.synth.lesions.lesion import Lesion, box_of
 from cop_imaging.synth.shapes import Slab
 
-__all__ = ["Filled", "Tile", "Writer", "runs"]
+__all__ = ["Filled", "Tile", "Writer", "boxes_of"]
 
-RUN_MM, TILE_MM, FEWEST_PIXELS, FEWEST_SLICES = 24.0, 64.0, 48, 10
+TALL_MM, TILE_MM, FEWEST_PIXELS, FEWEST_SLICES = 24.0, 64.0, 48, 10
 HALO_SLICES, HALO_PIXELS = 4, 10
 """How far blurs look beyond a tile."""
 LEAST_HU = 0.5
@@ -29,16 +28,18 @@ LEAST_HU = 0.5
 USUAL_TISSUE_HU = 42.0
 
 
-def runs(shape: tuple[int, int, int], spacing_mm: tuple[float, float, float]) -> Iterator[list[Box]]:
-    """Boxes that cover a grid, run of slices by run of slices."""
-    tall = max(int(RUN_MM / spacing_mm[0]), FEWEST_SLICES)
+def boxes_of(shape: tuple[int, int, int], spacing_mm: tuple[float, float, float]) -> Iterator[Box]:
+    """Boxes that cover a grid."""
+    tall = max(int(TALL_MM / spacing_mm[0]), FEWEST_SLICES)
     high, wide = (max(int(TILE_MM / s), FEWEST_PIXELS) for s in spacing_mm[1:])
     for k in range(0, shape[0], tall):
-        yield [
-            (slice(k, min(k + tall, shape[0])), slice(j, min(j + high, shape[1])), slice(i, min(i + wide, shape[2])))
-            for j in range(0, shape[1], high)
-            for i in range(0, shape[2], wide)
-        ]
+        for j in range(0, shape[1], high):
+            for i in range(0, shape[2], wide):
+                yield (
+                    slice(k, min(k + tall, shape[0])),
+                    slice(j, min(j + high, shape[1])),
+                    slice(i, min(i + wide, shape[2])),
+                )
 
 
 def with_halo(box: Box, shape: tuple[int, int, int]) -> Box:
@@ -100,8 +101,8 @@ class Tile:
             return None
         return found if self.lungs[with_halo(found, self.volume.hu.shape)].any() else None
 
-    def fill(self, kept: Box, noise: Float32Array) -> Filled:
-        """New densities and truth of a box; ``noise`` is that of its slices, periodic in the plane."""
+    def fill(self, kept: Box) -> Filled:
+        """New densities and truth of a box."""
         box = with_halo(kept, self.volume.hu.shape)
         model, spacing = self.model, self.volume.geometry.spacing_mm
         slab = model.slab.crop(box)
@@ -109,8 +110,7 @@ class Tile:
         drawn, blended = self.drawn(box, slab, level)
         old = self.volume.hu[box].astype(np.float32)
         inside = self.lungs[box] > 0
-        sd = model.noise.sd_hu.on(slab)
-        image = quiet(old, sd, spacing)
+        image = quiet(old, model.noise.on(slab), spacing)
         share = shares(
             image,
             inside,
@@ -125,10 +125,10 @@ class Tile:
         fractions = [blurred(layer.fraction, model.spread, spacing) for _, layer in blended.over]
         inner = tuple(slice(k.start - b.start, k.stop - b.start) for k, b in zip(kept, box, strict=True))
         share = Shares(share.parenchyma[inner], share.lung[inner], share.core[inner])
-        added, level, drawn, image, old, sd = (a[inner] for a in (added, level, drawn, image, old, sd))
+        added, level, drawn, image, old = (a[inner] for a in (added, level, drawn, image, old))
         dense = np.clip(added / (np.float32(USUAL_TISSUE_HU) - level), 0.0, 1.0)
-        uneven = model.structure.draw(model.slab.crop(kept), model.lung_map.grid.origin_mm, self.seed)
-        new: Float32Array = (image + share.parenchyma * (added + dense * uneven)).astype(np.float32, copy=False)
+        tissue = model.tissue.draw(kept, model.slab, self.seed)
+        new: Float32Array = (image + share.parenchyma * added).astype(np.float32, copy=False)
         replaced = dense * np.clip(share.parenchyma * 4.0, 0.0, 1.0)
         masks = {name: mask[inner] for name, mask in blended.masks.items()}
         masks["airways"] = np.zeros(new.shape, dtype=bool)
@@ -148,7 +148,7 @@ class Tile:
             if layer.sign is not None:
                 masks[layer.sign][here] |= filled
         keep = np.float32(1.0) - replaced
-        new += keep * (old - image) + np.sqrt(np.maximum(1.0 - keep * keep, 0.0)) * sd * periodic(noise, kept)
+        new += keep * (old - image) + np.sqrt(np.maximum(1.0 - keep * keep, 0.0)) * tissue
         touched = (np.abs(added * share.parenchyma) > LEAST_HU) | (replaced > 1e-3)
         return Filled(new, touched, masks, emptied)
 
@@ -162,12 +162,6 @@ class Tile:
         for name, mask in soft.items():
             blended.masks[name] |= mask
         return hu, blended
-
-
-def periodic(noise: Float32Array, box: Box) -> Float32Array:
-    """Noise (z, PERIOD, PERIOD) at the pixels of a box."""
-    y, x = (np.arange(b.start, b.stop) % PERIOD for b in box[1:])
-    return noise[:, y[:, None], x]
 
 
 def lay(

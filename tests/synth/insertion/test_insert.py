@@ -176,7 +176,7 @@ def test_tiles_leave_no_trace(scan, inserted, monkeypatch):
     tiles = importlib.import_module("cop_imaging.synth.insertion.tiles")
     monkeypatch.setattr(tiles, "FEWEST_PIXELS", 19)
     monkeypatch.setattr(tiles, "TILE_MM", 19.0)
-    monkeypatch.setattr(tiles, "RUN_MM", 22.0)
+    monkeypatch.setattr(tiles, "TALL_MM", 22.0)
     volume, lungs, lumen, _ = scan
     again = insert(volume, lungs, [PATCH], seed=3, airways=lumen)
     assert np.abs(again.volume.hu.astype(int) - inserted.volume.hu).max() <= 1
