@@ -1,0 +1,1 @@
+"""Samples for, and training of, the network that finds the lungs."""
