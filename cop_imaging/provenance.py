@@ -10,8 +10,9 @@ import numpy as np
 
 from cop_imaging.core.arrays import AnyArray
 from cop_imaging.core.geometry import Geometry
+from cop_imaging.errors import ModelError
 
-__all__ = ["RELEVANT_PACKAGES", "array_digest", "file_digest", "versions"]
+__all__ = ["RELEVANT_PACKAGES", "array_digest", "check_digests", "file_digest", "versions"]
 
 RELEVANT_PACKAGES = ("cop-imaging", "numpy", "scipy", "scikit-image", "simpleitk", "pydicom", "imagecodecs", "pydantic")
 """Packages whose version can change a number of a report."""
@@ -42,3 +43,23 @@ def file_digest(path: Path) -> str:
     """SHA-256 over a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_digests(folder: Path, needed: set[str], digests: str) -> None:
+    """Compare every file of a model's folder that its file of digests names with its SHA-256.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing or differs, or one of ``needed`` is not named.
+    """
+    try:
+        lines = (folder / digests).read_text(encoding="utf-8").splitlines()
+        pairs = [line.split(maxsplit=1) for line in lines]
+        stated = {name: digest for digest, name in pairs}
+        changed = [name for name, digest in stated.items() if file_digest(folder / name) != digest]
+    except (OSError, ValueError) as error:
+        raise ModelError(f"the model in {folder} is incomplete: {error}") from error
+    if changed or not needed <= set(stated):
+        what = ", ".join(changed) or " or ".join(sorted(needed))
+        raise ModelError(f"{what} in {folder} does not match {digests}; restore the model or train it again")

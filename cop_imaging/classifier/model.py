@@ -17,7 +17,7 @@ from cop_imaging.classifier.schema import ModelSchema
 from cop_imaging.config import asset_path
 from cop_imaging.core.arrays import Float64Array
 from cop_imaging.errors import ModelError
-from cop_imaging.provenance import file_digest
+from cop_imaging.provenance import check_digests, file_digest
 
 __all__ = ["DIGESTS", "SCHEMA", "WEIGHTS", "Model", "class_logs", "evidence", "load_model"]
 
@@ -54,7 +54,7 @@ def load_model(path: Path | None = None) -> Model:
         If a file is missing, differs from its digest, or does not fit its schema.
     """
     folder = asset_path("models", "op_likelihood") if path is None else path
-    _check_digests(folder)
+    check_digests(folder, {WEIGHTS, SCHEMA}, DIGESTS)
     try:
         schema = ModelSchema.model_validate_json((folder / SCHEMA).read_bytes())
         stored = load_file(folder / WEIGHTS)
@@ -65,20 +65,6 @@ def load_model(path: Path | None = None) -> Model:
     if absent or weights["w1"].shape[1] != encoded_size(schema) or weights["w3"].shape[2] != len(schema.classes):
         raise ModelError(f"the weights in {folder} do not fit {SCHEMA}; train the model again")
     return Model(schema, weights, weights.pop("precision"), file_digest(folder / DIGESTS))
-
-
-def _check_digests(folder: Path) -> None:
-    """Compare every file named in the file of digests with its SHA-256."""
-    try:
-        lines = (folder / DIGESTS).read_text(encoding="utf-8").splitlines()
-        pairs = [line.split(maxsplit=1) for line in lines]
-        stated = {name: digest for digest, name in pairs}
-        changed = [name for name, digest in stated.items() if file_digest(folder / name) != digest]
-    except (OSError, ValueError) as error:
-        raise ModelError(f"the model in {folder} is incomplete: {error}") from error
-    if changed or not {WEIGHTS, SCHEMA} <= set(stated):
-        what = ", ".join(changed) or f"{WEIGHTS} or {SCHEMA}"
-        raise ModelError(f"{what} in {folder} does not match {DIGESTS}; restore the model or train it again")
 
 
 def evidence(model: Model, encoded: Float64Array) -> Float64Array:

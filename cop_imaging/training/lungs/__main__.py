@@ -24,17 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     samples.add_argument("--every", type=int, default=1, help="only each n-th seed, so that several can share the work")
     samples.add_argument("--without", nargs="*", default=[], help="families of disease that are kept for validation")
     samples.add_argument("--no-made", action="store_true", help="only insertions")
-    learn = commands.add_parser("train", help="train, or go on with it")
-    learn.add_argument("samples", type=Path)
-    learn.add_argument("state", type=Path, help="file of the training's state")
-    learn.add_argument("--steps", type=int, default=3500)
-    learn.add_argument("--threads", type=int, default=2)
-    learn.add_argument("--centre", nargs="*", default=[], help="beginnings of the names of scans of the largest centre")
     given = parser.parse_args(arguments)
-    if given.command == "train":
-        from cop_imaging.training.lungs.train import train
-
-        train(given.samples, given.state, steps=given.steps, threads=given.threads, centre=tuple(given.centre))
     if given.command == "samples":
         seeds = range(given.first, given.first + given.count, given.every)
         for path in make_samples(
