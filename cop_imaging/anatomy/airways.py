@@ -5,16 +5,22 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from cop_imaging.core.arrays import BoolArray, Float32Array
+from cop_imaging.anatomy.airway_tree import airway_tree
+from cop_imaging.anatomy.bronchi import grow_bronchi
+from cop_imaging.anatomy.bronchi_config import BronchiConfig
+from cop_imaging.core.airway_tree import AirwayTree
+from cop_imaging.core.arrays import BoolArray, Float32Array, Int16Array, UInt8Array
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import components, opened
+from cop_imaging.core.grid import bounding_box, components, opened, resample
 
-__all__ = ["central_airways", "grow_airways", "trachea_seed"]
+__all__ = ["central_airways", "full_airways", "grow_airways", "trachea_seed"]
 
 AREA_MM2 = (50.0, 800.0)
 MIDLINE_MM = 45.0
 THRESHOLD_STEP_HU = 15.0
 SHORTEST_TRACHEA_MM = 20.0
+AROUND_MM = 12.0
+"""How far beyond lungs and trachea the scan is looked at: farther than rays go."""
 
 
 def trachea_seed(
@@ -88,3 +94,34 @@ def central_airways(airways: BoolArray, geometry: Geometry, radius_mm: float) ->
     wide = opened(airways, geometry, radius_mm - geometry.spacing_mm[2] / 2)
     labels, n = components(wide, connectivity=26)
     return wide if n == 0 else labels == 1
+
+
+def full_airways(
+    hu: Int16Array,
+    airways: BoolArray,
+    lungs: UInt8Array,
+    work: Geometry,
+    full: Geometry,
+    config: BronchiConfig | None = None,
+) -> tuple[BoolArray, AirwayTree | None]:
+    """The airways on the scan's own grid, bronchi followed as far as they are seen, and their tree.
+
+    Parameters
+    ----------
+    hu : int16 [z, y, x]
+        The scan.
+    airways : bool
+        ``grow_airways`` on the grid ``work``.
+    lungs : uint8 [z, y, x]
+        0 outside the lungs.
+    """
+    out = np.zeros(full.shape, dtype=bool)
+    seed: BoolArray = resample(airways, work, full, method="nearest")
+    if not seed.any():
+        return out, None
+    box = bounding_box(seed | (lungs > 0), full, AROUND_MM)
+    local = full.crop(box)
+    found = grow_bronchi(hu[box], seed[box], lungs[box] > 0, local, config)
+    out[box] = found
+    small = bounding_box(found, local)
+    return out, airway_tree(np.ascontiguousarray(found[small]), local.crop(small))

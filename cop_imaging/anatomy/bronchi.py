@@ -1,4 +1,4 @@
-"""Bronchi at the scan's own resolution: followed from the trachea's tree, voxel by voxel, as long as walls close them in.
+"""Bronchi at the scan's own resolution: followed from the trachea, voxel by voxel, as long as walls close them in.
 
 A front runs from the airways that the coarse grid holds into darker voxels. Each voxel sends rays in 26 directions; in
 a tube nearly all of them meet a wall on both sides, in lung few do. Every path keeps an account of that evidence: it
@@ -31,6 +31,7 @@ WIDER_PER_STEP = 1.05
 OWN_WEIGHT = 0.3
 """Weight of a voxel's own radius against that of the path before it."""
 LEAST_RADIUS_MM = 0.5
+AIR_IN_LUMEN_HU = -1000.0
 CHUNK = 20_000
 """Voxels whose rays are held in memory at once."""
 
@@ -52,21 +53,43 @@ def grow_bronchi(
     config = config or BronchiConfig()
     if not seed.any():
         return seed.copy()
-    sigma = [config.smoothing_mm / s if s < config.smoothing_mm / LEAST_SIGMA else 0.0 for s in geometry.spacing_mm]
-    # One SD more or less of rounding is nothing beside the noise.
-    image: Int16Array = ndimage.gaussian_filter(hu, sigma, truncate=2.5, mode="nearest")
-    rise_hu = max(config.wall_rise_hu, config.wall_rise_noise * _noise_hu(image, lungs))
+    # Rays leave the image beside the trachea's first slice: there, what lies on the border goes on.
+    margins = [int(np.ceil(_reach_mm(config) / s)) + 1 for s in geometry.spacing_mm]
+    inside = tuple(slice(m, m + n) for m, n in zip(margins, geometry.shape, strict=True))
+    image = _blurred(hu, geometry, config.smoothing_mm)
+    noise_hu = _noise_hu(image, lungs)
+    if noise_hu > config.noisy_hu:
+        image = _blurred(hu, geometry, config.noisy_smoothing_mm)
+        noise_hu = _noise_hu(image, lungs)
+    rise_hu = max(config.wall_rise_hu, config.wall_rise_noise * noise_hu)
+    image = np.pad(image, [(m, m) for m in margins], mode="edge")
+    start = np.zeros(image.shape, dtype=bool)
+    start[inside] = seed
+    outside = np.ones(image.shape, dtype=bool)
+    outside[inside] = False
     closed_axes = config.closed_axes
     while True:
-        found = _followed(image, seed, geometry, rise_hu, closed_axes, config)
+        found = _followed(image, start, outside, geometry, rise_hu, closed_axes, config)[inside]
         beyond_ml = float(found.sum() - seed.sum()) * geometry.voxel_ml
         if beyond_ml <= config.most_beyond_seed_ml or closed_axes + 1.0 > 13.0:
-            return found
+            return np.ascontiguousarray(found)
         closed_axes += 1.0
+
+
+def _reach_mm(config: BronchiConfig) -> float:
+    """Length of the rays."""
+    return 2.0 * config.widest_radius_mm + config.slack_mm
 
 
 LEAST_SIGMA = 0.35
 """Blur in voxels below which nothing changes."""
+
+
+def _blurred(hu: Int16Array, geometry: Geometry, sigma_mm: float) -> Int16Array:
+    """The image blurred along the axes that are fine enough, rounded to HU."""
+    sigma = [sigma_mm / s if s * LEAST_SIGMA < sigma_mm else 0.0 for s in geometry.spacing_mm]
+    out: Int16Array = ndimage.gaussian_filter(hu, sigma, truncate=2.5, mode="nearest")
+    return out
 
 
 def _noise_hu(image: Int16Array, lungs: BoolArray) -> float:
@@ -87,8 +110,8 @@ class _Front:
     evidence: Float64Array
     row: NDArray[np.int64]
 
-    def where(self, keep: BoolArray) -> _Front:
-        return _Front(self.voxel[keep], self.radius_mm[keep], self.evidence[keep], self.row[keep])
+    def at(self, rows: NDArray[np.int64] | slice) -> _Front:
+        return _Front(self.voxel[rows], self.radius_mm[rows], self.evidence[rows], self.row[rows])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,17 +125,22 @@ class _Layer:
 
 
 def _followed(
-    image: Int16Array, seed: BoolArray, geometry: Geometry, rise_hu: float, closed_axes: float, config: BronchiConfig
+    image: Int16Array,
+    seed: BoolArray,
+    outside: BoolArray,
+    geometry: Geometry,
+    rise_hu: float,
+    closed_axes: float,
+    config: BronchiConfig,
 ) -> BoolArray:
-    """The seed with every path from it that has evidence."""
-    reach_mm = 2.0 * config.widest_radius_mm + config.slack_mm
-    rays = Rays.of(geometry, reach_mm)
+    """The seed with every path from it that has evidence; nothing is followed to ``outside``."""
+    rays = Rays.of(image.shape, geometry.spacing_mm, _reach_mm(config))
     flat = image.ravel().copy()
     flat[seed.ravel()] = FOUND
-    taken = _near_border(geometry, reach_mm).ravel() | seed.ravel()
+    taken = (outside | seed).ravel()
     tries = np.zeros(flat.size, dtype=np.uint8)
-    neighbours = _neighbours(geometry)
-    rim = np.flatnonzero(seed & ~ndimage.binary_erosion(seed) & ~_near_border(geometry, reach_mm))
+    neighbours = _neighbours(image.shape)
+    rim = np.flatnonzero(seed & ~ndimage.binary_erosion(seed))
     full, none = np.full(rim.size, config.evidence), np.full(rim.size, -1)
     front = _Front(rim, np.full(rim.size, config.widest_radius_mm), full, none)
     layers: list[_Layer] = []
@@ -122,7 +150,7 @@ def _followed(
         tries[voxels] += 1
         taken[voxels[tries[voxels] >= MOST_TRIES]] = True
         parts = [slice(k, k + CHUNK) for k in range(0, voxels.size, CHUNK)]
-        judged = [_judged(flat, voxels[p], source.where(p), rays, rise_hu, closed_axes, config) for p in parts]  # type: ignore[arg-type]
+        judged = [_judged(flat, voxels[p], source.at(p), rays, rise_hu, closed_axes, config) for p in parts]
         if not judged:
             break
         evidence, radius_mm, edge_hu, good = (np.concatenate(a) for a in zip(*judged, strict=True))
@@ -134,7 +162,8 @@ def _followed(
         layers.append(_Layer(voxels, source.row[good], evidence >= config.evidence - 1e-6, edge_hu[good]))
         front = _Front(voxels, radius_mm, evidence, count + np.arange(voxels.size))
         count += voxels.size
-    return _filled(image, seed, layers, geometry, config)
+    steps = max(1, round(config.fill_mm / min(geometry.spacing_mm)))
+    return _filled(image, seed, outside, layers, steps)
 
 
 def _judged(
@@ -146,7 +175,7 @@ def _judged(
     closed_axes: float,
     config: BronchiConfig,
 ) -> tuple[Float64Array, Float64Array, Float64Array, BoolArray]:
-    """Evidence and radius of the paths that go on into ``voxels``, HU midway to their walls, and which are closed in."""
+    """Evidence and radius of the paths into ``voxels``, HU at which their walls begin, and which are closed in."""
     seen = cast(
         flat,
         voxels,
@@ -158,7 +187,8 @@ def _judged(
     )
     own = flat[voxels].astype(np.float64)
     # Full of air against the wall, whatever the lung around: bronchi in consolidation are blurred as others are.
-    dark = own + 1000.0 <= config.lumen_share * (seen.wall_hu + 1000.0)
+    edge_hu = AIR_IN_LUMEN_HU + config.lumen_share * (seen.wall_hu - AIR_IN_LUMEN_HU)
+    dark = own <= edge_hu
     gain = np.where(dark, seen.closed - closed_axes, -config.bright_cost)
     evidence = np.minimum(source.evidence + gain, config.evidence)
     radius_mm = np.where(np.isnan(seen.radius_mm), source.radius_mm, seen.radius_mm - CHORD_EXCESS_MM)
@@ -166,7 +196,7 @@ def _judged(
     radius_mm = np.minimum(
         (1.0 - OWN_WEIGHT) * source.radius_mm + OWN_WEIGHT * radius_mm, WIDER_PER_STEP * source.radius_mm
     )
-    return evidence, radius_mm, 0.5 * (own + seen.wall_hu), seen.closed >= config.least_closed_axes
+    return evidence, radius_mm, edge_hu, seen.closed >= config.least_closed_axes
 
 
 CHORD_EXCESS_MM = 0.3
@@ -185,13 +215,11 @@ def _asked(
     voxels, source = voxels[order], source[order]
     first = np.ones(voxels.size, dtype=bool)
     first[1:] = voxels[1:] != voxels[:-1]
-    return voxels[first], front.where(source[first])  # type: ignore[arg-type]
+    return voxels[first], front.at(source[first])
 
 
-def _filled(
-    image: Int16Array, seed: BoolArray, layers: list[_Layer], geometry: Geometry, config: BronchiConfig
-) -> BoolArray:
-    """The paths up to their last voxel beyond doubt, filled to midway between lumen and wall."""
+def _filled(image: Int16Array, seed: BoolArray, outside: BoolArray, layers: list[_Layer], steps: int) -> BoolArray:
+    """The paths up to their last voxel beyond doubt, filled in ``steps`` to where their walls begin."""
     out = seed.copy()
     if not layers:
         return out
@@ -207,9 +235,9 @@ def _filled(
     values = image.ravel()
     voxel, edge_hu = voxel[keep], edge_hu[keep]
     flat[voxel] = True
-    border = _near_border(geometry, config.fill_mm).ravel()
-    neighbours = _neighbours(geometry, faces=True)
-    for _ in range(max(1, round(config.fill_mm / min(geometry.spacing_mm)))):
+    border = outside.ravel()
+    neighbours = _neighbours(image.shape, faces=True)
+    for _ in range(steps):
         around = (voxel[:, None] + neighbours).ravel()
         edge_hu = np.repeat(edge_hu, neighbours.size)
         inside = ~flat[around] & ~border[around] & (values[around] <= edge_hu)
@@ -219,19 +247,12 @@ def _filled(
     return flat.reshape(out.shape)
 
 
-def _neighbours(geometry: Geometry, *, faces: bool = False) -> NDArray[np.int64]:
+def _neighbours(shape: tuple[int, ...], *, faces: bool = False) -> NDArray[np.int64]:
     """Steps to the 26 neighbours of a voxel in the raveled image, or to the 6 beyond its faces."""
-    _, ny, nx = geometry.shape
+    _, ny, nx = shape
     steps = np.stack(np.meshgrid(*(np.array([-1, 0, 1]),) * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     if faces:
         steps = steps[np.abs(steps).sum(axis=1) == 1]
-    out: NDArray[np.int64] = steps @ np.array([ny * nx, nx, 1])
-    return out[out != 0]
-
-
-def _near_border(geometry: Geometry, margin_mm: float) -> BoolArray:
-    """Voxels from which a step of that length may leave the array."""
-    out = np.ones(geometry.shape, dtype=bool)
-    margins = [int(np.ceil(margin_mm / s)) + 1 for s in geometry.spacing_mm]
-    out[tuple(slice(m, n - m) if n > 2 * m else slice(0) for m, n in zip(margins, geometry.shape, strict=True))] = False
+    jumps: NDArray[np.int64] = steps @ np.array([ny * nx, nx, 1])
+    out: NDArray[np.int64] = jumps[jumps != 0]
     return out

@@ -20,6 +20,22 @@ class BronchiConfig(Section):
         means="SD of the blur before bronchi are followed",
         source=f"half the radius of the smallest bronchus seen; {TUNED}",
     )
+    noisy_hu: float = quantity(
+        40.0,
+        low=10.0,
+        high=200.0,
+        unit="HU",
+        means="noise after this blur above which the scan is blurred more",
+        source=f"a third of the rise to the wall of a small bronchus; {TUNED}",
+    )
+    noisy_smoothing_mm: float = quantity(
+        0.75,
+        low=0.0,
+        high=2.0,
+        unit="mm",
+        means="SD of the blur of noisy scans",
+        source=TUNED,
+    )
     lumen_hu: float = quantity(
         -500.0,
         low=-900.0,
@@ -53,7 +69,7 @@ class BronchiConfig(Section):
         source=TUNED,
     )
     thin_wall_mm: float = quantity(
-        6.0,
+        5.0,
         low=2.0,
         high=12.0,
         unit="mm",
@@ -61,7 +77,7 @@ class BronchiConfig(Section):
         source=f"vessels are about as far apart; {TUNED}",
     )
     thick_rise_hu: float = quantity(
-        400.0,
+        500.0,
         low=100.0,
         high=1000.0,
         unit="HU",
@@ -85,7 +101,7 @@ class BronchiConfig(Section):
         source=f"about a voxel; {TUNED}",
     )
     closed_axes: float = quantity(
-        11.0,
+        11.1,
         low=6.0,
         high=13.0,
         unit="of 13",
@@ -117,7 +133,7 @@ class BronchiConfig(Section):
         source=TUNED,
     )
     known_radius_mm: float = quantity(
-        3.0,
+        3.4,
         low=1.0,
         high=8.0,
         unit="mm",
@@ -137,6 +153,6 @@ class BronchiConfig(Section):
         low=5.0,
         high=200.0,
         unit="mL",
-        means="volume of bronchi beyond trachea and main bronchi above which growth has leaked and is repeated stricter",
+        means="volume beyond the coarse airways above which growth has leaked and is repeated stricter",
         source="lumen of generations 2 to 9 is 30-40 mL (Weibel 1963), the rim of the trachea up to 30 mL",
     )

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cop_imaging.core.arrays import BoolArray, Float32Array, Float64Array, Int16Array
-from cop_imaging.core.geometry import Geometry
 
 __all__ = ["AXES", "FOUND", "Cast", "Rays", "cast"]
 
@@ -36,10 +35,12 @@ class Rays:
     distance_mm: Float32Array
 
     @classmethod
-    def of(cls, geometry: Geometry, reach_mm: float) -> Rays:
-        """Rays of a length on a grid: every voxel that a ray passes, once."""
-        spacing = np.array(geometry.spacing_mm)
-        half = np.array([(z, y, x) for z in (-1, 0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1) if (z, y, x) > (0, 0, 0)])
+    def of(cls, shape: tuple[int, ...], spacing_mm: tuple[float, float, float], reach_mm: float) -> Rays:
+        """Rays of a length in an array of that shape: every voxel that a ray passes, once."""
+        spacing = np.array(spacing_mm)
+        half = np.array(
+            [(z, y, x) for z in (-1, 0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1) if (z, y, x) > (0, 0, 0)]
+        )
         course = half / np.linalg.norm(half, axis=1, keepdims=True)
         step_mm = 0.5 * spacing.min()
         along_mm = step_mm * np.arange(1, int(np.ceil(reach_mm / step_mm)) + 1)
@@ -52,7 +53,7 @@ class Rays:
         steps = np.stack([np.pad(row, ((0, longest - len(row)), (0, 0))) for row in rows])
         distance_mm: Float64Array = np.linalg.norm(steps * spacing, axis=-1)
         distance_mm[distance_mm == 0.0] = np.inf
-        _, ny, nx = geometry.shape
+        _, ny, nx = shape
         return cls((steps[..., 0] * ny + steps[..., 1]) * nx + steps[..., 2], distance_mm.astype(np.float32))
 
 
