@@ -187,6 +187,7 @@ def _summary(anatomy: Anatomy, *, contiguous: bool) -> AnatomySummary:
         "vessel_volume_ml": float(anatomy.vessels.sum()) * ml,
         "recovered_ml": anatomy.doubt.recovered_ml,
         "uncertain_ml": anatomy.doubt.uncertain_ml,
+        "effusion_ml": None if anatomy.effusion is None else float(anatomy.effusion.sum()) * ml,
     }
     return AnatomySummary(
         **(volumes_ml if contiguous else dict.fromkeys(volumes_ml)),

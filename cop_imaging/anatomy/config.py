@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from cop_imaging.anatomy.bronchi_config import BronchiConfig
 from cop_imaging.config import Section, quantity
 
 __all__ = ["AnatomyConfig"]
@@ -10,6 +13,12 @@ __all__ = ["AnatomyConfig"]
 class AnatomyConfig(Section):
     """Body, airways, lungs and vessels."""
 
+    method: Literal["network", "classical"] = quantity(
+        "classical",
+        unit="",
+        means="how lungs are found: by the network, or by density, connection and the rib cage",
+        source="the network keeps disease that the classical method bites out; see the model card",
+    )
     work_spacing_mm: float = quantity(
         1.5,
         low=1.0,
@@ -49,6 +58,14 @@ class AnatomyConfig(Section):
         unit="mL",
         means="smallest separate piece of aerated lung",
         source="smallest ventilated remnant that is kept; estimate",
+    )
+    most_unseen: float = quantity(
+        0.25,
+        low=0.0,
+        high=1.0,
+        unit="1",
+        means="share of the aerated lung missed by the network from which the classical method stands in for it",
+        source="far beyond what airways and bowel gas explain; estimate",
     )
     gas_hu: float = quantity(
         -955.0,
@@ -168,3 +185,4 @@ class AnatomyConfig(Section):
         means="largest right-to-left volume ratio that raises no doubt",
         source="normal range",
     )
+    bronchi: BronchiConfig = BronchiConfig()

@@ -46,6 +46,10 @@ class WholeLungs:
     """Dense lung between aerated lung and ribs."""
     uncertain: BoolArray
     """Dense tissue there that is as likely fluid."""
+    effusion: BoolArray | None = None
+    """Pleural fluid, when it was looked for."""
+    unseen: float = 0.0
+    """Share of the aerated lung that the network holds for something else."""
 
 
 def whole_lungs(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from cop_imaging.anatomy.aerated import aerated_lung, right_and_left
-from cop_imaging.anatomy.airways import central_airways, grow_airways, trachea_seed
+from cop_imaging.anatomy.airways import central_airways, full_airways, grow_airways, trachea_seed
 from cop_imaging.anatomy.body import find_body
 from cop_imaging.anatomy.config import AnatomyConfig
+from cop_imaging.anatomy.lung_network import LungLogits, load_lung_network, lung_logits
 from cop_imaging.anatomy.lungs import WholeLungs, whole_lungs
 from cop_imaging.anatomy.refine import refine_lungs, to_full_grid
+from cop_imaging.anatomy.seen_lungs import seen_lungs
 from cop_imaging.anatomy.vessels import tube_filter
 from cop_imaging.core.anatomy import LEFT, RIGHT, Anatomy, Doubt, WorkGrid
 from cop_imaging.core.arrays import BoolArray, Float32Array, Int16Array, UInt8Array
@@ -54,6 +58,7 @@ def segment(volume: CTVolume, config: AnatomyConfig | None = None, *, lungs: UIn
     coarse: Int16Array = resample(volume.hu, full, work, antialias=True)
     smooth = smoothed(coarse, work, SMOOTH_MM)
     body = find_body(coarse, work, config.body_hu)
+    logits = lung_logits(coarse, work, load_lung_network()) if lungs is None and config.method == "network" else None
     del coarse
     if body.any():  # the air around the body costs time and holds nothing
         box = bounding_box(body, work, CROP_MARGIN_MM)
@@ -63,7 +68,7 @@ def segment(volume: CTVolume, config: AnatomyConfig | None = None, *, lungs: UIn
     airways = grow_airways(smooth, body, seed, work, config.airway_most_ml)
     excluded = dilated(central_airways(airways, work, config.main_bronchus_radius_mm), work, config.airway_wall_mm)
     if lungs is None:
-        whole, labels = _find_lungs(volume, smooth, body, excluded, work, config)
+        whole, labels = _find_lungs(volume, logits, smooth, body, excluded, work, config)
     else:
         labels = lungs.astype(np.uint8)
         given: UInt8Array = resample(lungs, full, work, method="nearest")
@@ -73,24 +78,34 @@ def segment(volume: CTVolume, config: AnatomyConfig | None = None, *, lungs: UIn
         raise SeriesError(
             "the lung mask is empty or holds too little: label right lung 1 and left lung 2", code="coverage.no_lungs"
         )
+    bronchi, tree = full_airways(volume.hu, airways, labels, work, full, config.bronchi)
     grid, vessels = _vessels(smooth, whole, labels, work, full, config)
+    effusion = None if whole.effusion is None else to_full_grid(whole.effusion, work, full) & (labels == 0)
     uncertain = to_full_grid(whole.uncertain, work, full) & (labels == 0)
     doubt = _doubt(labels, whole, full, work, config, given=lungs is not None)
     return Anatomy(
         geometry=full,
         lungs=labels,
-        airways=to_full_grid(airways, work, full),
+        airways=bronchi,
         body=to_full_grid(body, work, full),
         vessels=vessels,
         uncertain=uncertain,
+        effusion=effusion,
         work=grid,
         doubt=doubt,
         issues=tuple(_issues(doubt, bool(seed.any()), config)),
+        airway_tree=tree,
     )
 
 
 def _find_lungs(
-    volume: CTVolume, smooth: Float32Array, body: BoolArray, excluded: BoolArray, work: Geometry, config: AnatomyConfig
+    volume: CTVolume,
+    logits: LungLogits | None,
+    smooth: Float32Array,
+    body: BoolArray,
+    excluded: BoolArray,
+    work: Geometry,
+    config: AnatomyConfig,
 ) -> tuple[WholeLungs, UInt8Array]:
     """Whole lungs on the work grid and refined on the full grid."""
     aerated = aerated_lung(
@@ -109,9 +124,13 @@ def _find_lungs(
             "needed; give a chest CT that covers the lungs",
             code="coverage.no_lungs",
         )
-    middle_x = float(np.average(np.arange(body.shape[2]), weights=body.sum(axis=(0, 1))))
-    sides = right_and_left(aerated, smooth, middle_x, work)
-    whole = whole_lungs(sides, smooth, excluded, middle_x, work, config)
+    whole = None
+    if logits is not None:
+        whole = seen_lungs(
+            logits, smooth, aerated, excluded, work, lung_hu=config.lung_hu, smallest_ml=config.smallest_part_ml
+        )
+    if whole is None or whole.unseen > config.most_unseen:
+        whole = _classical_lungs(whole, aerated, smooth, body, excluded, work, config)
     box = _full_box(whole.lungs > 0, work, volume.geometry)
     local = volume.geometry.crop(box)
     soft = whole.recovered | ((smooth > config.lung_hu) & (whole.lungs > 0))
@@ -120,6 +139,22 @@ def _find_lungs(
         whole.lungs, soft, volume.hu[box], work, local, lung_hu=config.lung_hu, excluded=excluded
     )
     return whole, labels
+
+
+def _classical_lungs(
+    seen: WholeLungs | None,
+    aerated: BoolArray,
+    smooth: Float32Array,
+    body: BoolArray,
+    excluded: BoolArray,
+    work: Geometry,
+    config: AnatomyConfig,
+) -> WholeLungs:
+    """Lungs by density, connection and the rib cage; ``seen`` is what the network gave, if it was asked."""
+    middle_x = float(np.average(np.arange(body.shape[2]), weights=body.sum(axis=(0, 1))))
+    sides = right_and_left(aerated, smooth, middle_x, work)
+    whole = whole_lungs(sides, smooth, excluded, middle_x, work, config)
+    return whole if seen is None else replace(whole, unseen=seen.unseen)
 
 
 def _full_box(mask: BoolArray, work: Geometry, full: Geometry) -> Box:
@@ -168,6 +203,7 @@ def _doubt(
         uncertain_ml=uncertain_ml,
         touches_top=bool((labels[-1] > 0).sum() * pixel_mm2 > EDGE_CONTACT_MM2),
         touches_bottom=bool((labels[0] > 0).sum() * pixel_mm2 > EDGE_CONTACT_MM2),
+        unseen=whole.unseen,
         given=given,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from cop_imaging.core.airway_tree import AirwayTree
 from cop_imaging.core.arrays import BoolArray, Float32Array, UInt8Array
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.issue import Issue
@@ -29,6 +30,8 @@ class Doubt:
     """Tissue that might be lung and was left out."""
     touches_top: bool = False
     touches_bottom: bool = False
+    unseen: float = 0.0
+    """Share of the aerated lung that the network holds for something else."""
     given: bool = False
     """The mask was handed in by the user instead of found."""
 
@@ -65,6 +68,8 @@ class Anatomy:
         Pleural fluid; None when it was not looked for.
     work : WorkGrid
         Vessel maps on the coarse grid.
+    airway_tree : AirwayTree or None
+        Centre lines of the airways; None when no trachea was found.
     """
 
     geometry: Geometry
@@ -77,6 +82,7 @@ class Anatomy:
     effusion: BoolArray | None = None
     doubt: Doubt = field(default_factory=Doubt)
     issues: tuple[Issue, ...] = ()
+    airway_tree: AirwayTree | None = None
 
     def __post_init__(self) -> None:
         for name in ("lungs", "airways", "body", "vessels", "uncertain", "effusion"):

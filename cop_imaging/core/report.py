@@ -42,6 +42,8 @@ class AnatomySummary(BaseModel):
     """Dense lung brought back behind the threshold mask."""
     uncertain_ml: float | None
     """Tissue that might be lung and was left out."""
+    effusion_ml: float | None
+    """Pleural fluid; None when it was not looked for."""
     mask_trust: float
     right_to_left: float | None
     mask_given: bool

@@ -29,7 +29,7 @@ __all__ = ["check_output", "features_csv", "write_report"]
 HTML = "report.html"
 FEATURES = "features.csv"
 MASKS = "masks"
-ANATOMY_MASKS = ("lungs", "airways")
+ANATOMY_MASKS = ("lungs", "airways", "pleural_effusion")
 
 
 def write_report(analysis: Analysis, folder: Path, *, masks: bool = False, overwrite: bool = False) -> Path:
@@ -115,6 +115,8 @@ def features_csv(report: Report, vector: FeatureVector, likelihood: Likelihood |
 def _masks(analysis: Analysis) -> Iterator[tuple[str, AnyArray]]:
     yield "lungs", analysis.anatomy.lungs
     yield "airways", analysis.anatomy.airways
+    if analysis.anatomy.effusion is not None:
+        yield "pleural_effusion", analysis.anatomy.effusion
     for finding in analysis.findings:
         if finding.mask is not None:
             yield finding.sign, analysis.scene.full(finding.mask)

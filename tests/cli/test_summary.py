@@ -12,6 +12,7 @@ ANATOMY = AnatomySummary(
     vessel_volume_ml=150.0,
     recovered_ml=0.0,
     uncertain_ml=0.0,
+    effusion_ml=None,
     mask_trust=1.0,
     right_to_left=1.2,
     mask_given=False,
