@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
 from cop_imaging.anatomy import AnatomyConfig, segment
-from cop_imaging.core.arrays import BoolArray, Int16Array, UInt8Array
+from cop_imaging.core.arrays import AnyArray, BoolArray, Int16Array, UInt8Array
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import dilated, resample, smoothed
 from cop_imaging.core.volume import CTVolume
@@ -17,12 +18,12 @@ from cop_imaging.synth.diseases.emphysema import with_emphysema
 from cop_imaging.synth.diseases.rendering import draw_lesions
 from cop_imaging.synth.ground import ground_of
 from cop_imaging.synth.insertion import ScanModel, insert, model_scan, terrain_of_scan
-from cop_imaging.synth.phantom import scanned
+from cop_imaging.synth.phantom import Phantom, scanned
 from cop_imaging.synth.render import model_of
 from cop_imaging.synth.terrain import Terrain
 from cop_imaging.training.lungs.disease import draw_disease
 
-__all__ = ["GRID_MM", "IGNORED", "Sample", "Scan", "inserted_sample", "made_sample", "scan_of"]
+__all__ = ["GRID_MM", "IGNORED", "Sample", "Scan", "airless", "inserted_sample", "made_chest", "made_sample", "scan_of"]
 
 GRID_MM = 3.5
 AIRWAY, EFFUSION, IGNORED = 4, 3, 255
@@ -56,22 +57,35 @@ class Sample:
     families: tuple[str, ...]
 
 
-def made_sample(seed: int, *, without: tuple[str, ...] = ()) -> Sample:
+def made_chest(
+    seed: int, grid: Geometry | None = None, *, without: tuple[str, ...] = ()
+) -> tuple[Phantom, tuple[str, ...]]:
     """A made chest; half of them with a disease's own lesions, the others with what masks fail on."""
+    grid = grid or Geometry(SHAPE, (GRID_MM,) * 3, ORIGIN_MM)
     rng = np.random.default_rng([seed, 11])
-    case = draw_case(DISEASES[int(rng.integers(len(DISEASES)))], seed).with_slices(GRID_MM)
+    case = draw_case(DISEASES[int(rng.integers(len(DISEASES)))], seed).with_slices(grid.spacing_mm[0])
     model = with_emphysema(model_of(case.body, stream(case.seed, "model")), case)
     ground = ground_of(model)
     if rng.random() < WITH_DISEASE and not without:
         names, lesions = (case.disease,), tuple(draw_lesions(case, ground))
     else:
         names, lesions = draw_disease(ground.terrain, rng, without=without)
-    grid = Geometry(SHAPE, (GRID_MM,) * 3, ORIGIN_MM)
-    phantom = scanned(model, grid, lesions, case.scanner, stream(case.seed, "noise"))
+    return scanned(model, grid, lesions, case.scanner, stream(case.seed, "noise")), names
+
+
+def made_sample(seed: int, *, without: tuple[str, ...] = ()) -> Sample:
+    """A made chest on the network's grid."""
+    phantom, names = made_chest(seed, without=without)
     truth = phantom.truth
     label = labels(truth["lungs"], truth["effusion"], truth["airways"])
-    dense = (truth["consolidation"] | truth.get("mass", False) | truth.get("atelectasis", False)) & (truth["lungs"] > 0)
-    return Sample(phantom.volume.hu, label, dense, ("made", *names))
+    return Sample(phantom.volume.hu, label, airless(truth), ("made", *names))
+
+
+def airless(truth: Mapping[str, AnyArray]) -> BoolArray:
+    """Lung without air."""
+    dense = truth["consolidation"] | truth.get("mass", False) | truth.get("atelectasis", False)
+    out: BoolArray = dense & (truth["lungs"] > 0)
+    return out
 
 
 def labels(lungs: UInt8Array, effusion: BoolArray, airways: BoolArray) -> UInt8Array:
@@ -130,11 +144,10 @@ def inserted_sample(scan: Scan, seed: int, *, without: tuple[str, ...] = ()) -> 
     label = labels(truth["lungs"], truth["effusion"], truth["airways"])
     changed = np.abs(result.volume.hu.astype(np.int32) - scan.volume.hu) > 60
     label[scan.unsure & ~changed] = IGNORED
-    dense = (truth["consolidation"] | truth.get("mass", False) | truth.get("atelectasis", False)) & (truth["lungs"] > 0)
     work = full.resampled((GRID_MM,) * 3)
     return Sample(
         resample(result.volume.hu, full, work, antialias=True),
         resample(label, full, work, method="nearest"),
-        resample(dense, full, work, method="nearest"),
+        resample(airless(truth), full, work, method="nearest"),
         ("inserted", *names),
     )

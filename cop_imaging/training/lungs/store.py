@@ -60,7 +60,7 @@ def measured(source: Path, folder: Path) -> Scan:
     """A scan segmented and measured, from the folder when that was done before."""
     cache = folder / f"{source.name.split('.')[0]}.scan"
     if cache.exists():
-        scan: Scan = pickle.loads(cache.read_bytes())  # noqa: S301  (our own file)
+        scan: Scan = pickle.loads(cache.read_bytes())
         return scan
     scan = scan_of(read_series(source))
     part = cache.with_name(f".{cache.name}.{os.getpid()}")
