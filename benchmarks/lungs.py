@@ -1,4 +1,4 @@
-"""What lung masks keep and what comes in with it: ``COP_IMAGING_REAL_CT=... python -m benchmarks.lungs [--first SEED]``.
+"""What lung masks keep and what comes in with it: ``COP_IMAGING_REAL_CT=... python -m benchmarks.lungs``.
 
 Made chests and lesions put into real scans that the network was not trained on, each masked by the network and by the
 classical method. The bite (recall of airless lung, and the share of lung in the mask around it) is measured on every
