@@ -9,7 +9,19 @@ import numpy as np
 from cop_imaging.anatomy.lung_network.layers import conv, fold, mix, rectified, unfold
 from cop_imaging.core.arrays import Float32Array, Int16Array
 
-__all__ = ["BLOCKS", "CHANNELS", "CLASSES", "MULTIPLE", "channels", "forward"]
+__all__ = [
+    "BLOCKS",
+    "CHANNELS",
+    "CLASSES",
+    "MULTIPLE",
+    "SOFT_CENTRE_HU",
+    "SOFT_HU",
+    "SOFT_LIMIT",
+    "WIDE_CENTRE_HU",
+    "WIDE_HU",
+    "channels",
+    "forward",
+]
 
 CHANNELS = 2
 CLASSES = ("outside", "right lung", "left lung", "pleural fluid", "trachea and main bronchi")

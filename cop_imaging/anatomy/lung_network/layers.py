@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from cop_imaging.core.arrays import Float32Array
 
@@ -39,12 +43,15 @@ def conv(x: Float32Array, weight: Float32Array, bias: Float32Array) -> Float32Ar
     shifts = [dz * plane + dy * row + dx for dz in range(3) for dy in range(3) for dx in range(3)]
     matrix = np.ascontiguousarray(weight.transpose(0, 2, 3, 4, 1).reshape(len(weight), -1))
     whole = np.empty((len(weight), depth * plane), dtype=np.float32)
-    gathered = np.empty((27, x.shape[0], COLUMNS), dtype=np.float32)
-    for start in range(0, depth * plane, COLUMNS):
-        count = min(COLUMNS, depth * plane - start)
-        for n, shift in enumerate(shifts):
-            gathered[n, :, :count] = padded[:, start + shift : start + shift + count]
-        whole[:, start : start + count] = matrix @ gathered.reshape(-1, COLUMNS)[:, :count]
+
+    def multiply(start: int) -> None:
+        stop = min(start + COLUMNS, depth * plane)
+        gathered = np.concatenate([padded[:, start + shift : stop + shift] for shift in shifts])
+        np.matmul(matrix, gathered, out=whole[:, start:stop])
+
+    # Blocks on threads of our own: BLAS threads wait for each other at every product when a core is busy.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        list(pool.map(multiply, range(0, depth * plane, COLUMNS)))
     out = whole.reshape(len(weight), depth, height + 2, width + 2)[:, :, :height, :width] + bias[:, None, None, None]
     return out
 

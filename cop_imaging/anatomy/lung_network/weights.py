@@ -15,7 +15,7 @@ from cop_imaging.anatomy.lung_network.forward import CHANNELS, CLASSES
 from cop_imaging.config import asset_path
 from cop_imaging.core.arrays import Float32Array
 from cop_imaging.errors import ModelError
-from cop_imaging.provenance import file_digest
+from cop_imaging.provenance import check_digests, file_digest
 
 __all__ = ["DIGESTS", "WEIGHTS", "LungNetwork", "load_lung_network"]
 
@@ -51,16 +51,7 @@ def load_lung_network(folder: Path | None = None) -> LungNetwork:
 
 @lru_cache(maxsize=2)
 def _loaded(folder: Path) -> LungNetwork:
-    try:
-        lines = (folder / DIGESTS).read_text(encoding="utf-8").splitlines()
-        stated = {name: digest for digest, name in (line.split(maxsplit=1) for line in lines)}
-        changed = [name for name, digest in stated.items() if file_digest(folder / name) != digest]
-    except (OSError, ValueError) as error:
-        raise ModelError(f"the lung network in {folder} is incomplete: {error}") from error
-    if changed or WEIGHTS not in stated:
-        raise ModelError(
-            f"{', '.join(changed) or WEIGHTS} in {folder} does not match {DIGESTS}; restore the network or train it again"
-        )
+    check_digests(folder, {WEIGHTS}, DIGESTS)
     try:
         stored = load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
