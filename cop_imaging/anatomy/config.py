@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from cop_imaging.anatomy.bronchi_config import BronchiConfig
+from cop_imaging.anatomy.vessels_config import VesselsConfig
 from cop_imaging.config import Section, quantity
 
 __all__ = ["AnatomyConfig"]
@@ -186,3 +187,4 @@ class AnatomyConfig(Section):
         source="normal range",
     )
     bronchi: BronchiConfig = BronchiConfig()
+    vessels: VesselsConfig = VesselsConfig()

@@ -14,7 +14,7 @@ from cop_imaging.anatomy.lung_network import LungLogits, load_lung_network, lung
 from cop_imaging.anatomy.lungs import WholeLungs, whole_lungs
 from cop_imaging.anatomy.refine import refine_lungs, to_full_grid
 from cop_imaging.anatomy.seen_lungs import seen_lungs
-from cop_imaging.anatomy.vessels import tube_filter
+from cop_imaging.anatomy.vessels import tube_filter, vessels_apart
 from cop_imaging.core.anatomy import LEFT, RIGHT, Anatomy, Doubt, WorkGrid
 from cop_imaging.core.arrays import BoolArray, Float32Array, Int16Array, UInt8Array
 from cop_imaging.core.geometry import Box, Geometry
@@ -179,7 +179,7 @@ def _vessels(
     local = work.crop(box)
     clipped = np.clip(smooth[box], *VESSEL_RANGE_HU)
     answer, radius = tube_filter(clipped, inside[box], local, config.vessel_scales_mm, config.vessel_contrast_hu)
-    found = (answer > config.vessel_answer).astype(np.float32)
+    found = vessels_apart(answer, smooth[box], local, config.vessel_answer, config.vessels).astype(np.float32)
     vessels = np.zeros(full.shape, dtype=bool)
     target = _full_box(inside, work, full)
     vessels[target] = (resample(found, local, full.crop(target)) > 0.5) & (labels[target] > 0)

@@ -1,4 +1,4 @@
-"""Vessels of the lung: bright tubes, found by the curvature of the image at several scales."""
+"""Vessels of the lung: bright tubes, found by the curvature of the image at several scales, apart from dense lung."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
+from cop_imaging.anatomy.vessels_config import VesselsConfig
 from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array
 from cop_imaging.core.geometry import Geometry
+from cop_imaging.core.grid import distance_to, keep_large
 
-__all__ = ["eigenvalues", "tube_filter"]
+__all__ = ["eigenvalues", "tube_filter", "vessels_apart"]
 
 TUBE_RADIUS_PER_SIGMA = np.sqrt(2.0)
 """A tube of radius r answers most strongly at sigma = r / sqrt(2)."""
@@ -88,3 +90,29 @@ def eigenvalues(hessian: Sequence[Float32Array]) -> tuple[Float64Array, Float64A
     high = mean + 2.0 * p * np.cos(phi)
     low = mean + 2.0 * p * np.cos(phi + 2.0 * np.pi / 3.0)
     return low, 3.0 * mean - high - low, high
+
+
+def vessels_apart(
+    answer: Float32Array, smooth: Float32Array, geometry: Geometry, least_answer: float, config: VesselsConfig
+) -> BoolArray:
+    """Voxels of vessels: tubes that hang together and are no part of lung that is dense in a thicker piece.
+
+    Consolidation is uneven and has ridges at its surface, which answer the tube filter. It is thicker than any vessel
+    of the lungs: what lies in such a piece or on its surface is vessel only where contrast medium makes it stand out.
+
+    Parameters
+    ----------
+    answer : float32 [z, y, x]
+        ``tube_filter``.
+    smooth : float32 [z, y, x]
+        HU on the same isotropic grid, with what lies around the lungs.
+    least_answer : float
+        Answer from which a voxel is vessel.
+    """
+    found: BoolArray = answer > least_answer
+    depth_mm = distance_to(~(smooth > config.dense_hu), geometry)
+    core: BoolArray = (depth_mm > config.core_mm) & np.isfinite(depth_mm)
+    if core.any():
+        thick = distance_to(core, geometry) <= config.core_mm + config.surface_mm
+        found &= ~thick | (answer > config.sure_answer)
+    return keep_large(found, geometry, config.smallest_ml)

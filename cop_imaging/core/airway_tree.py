@@ -54,7 +54,7 @@ class AirwayTree:
     @property
     def length_mm(self) -> Float64Array:
         """Length of each branch from its fork, (m,)."""
-        out: Float64Array = np.bincount(self.branch, weights=self.step_mm, minlength=len(self.parent))
+        out: Float64Array = np.bincount(self.branch, self.step_mm, len(self.parent)).astype(np.float64)
         return out
 
     @property
