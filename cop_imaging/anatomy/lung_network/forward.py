@@ -1,4 +1,4 @@
-"""From HU to the classes' logits: a residual encoder and decoder on folded voxels, and a light head on the full ones."""
+"""From HU to the classes' logits: a residual encoder and decoder on folded voxels, a light head on the full ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CHANNELS = 2
 CLASSES = ("outside", "right lung", "left lung", "pleural fluid", "trachea and main bronchi")
 """What the logits stand for, in their order."""
 BLOCKS = (1, 2, 2, 2)
-"""Residual blocks of the encoder by level, whose voxels are 2, 4, 8 and 16 times the grid's; the decoder has one each."""
+"""Residual blocks of the encoder by level, whose voxels are 2, 4, 8, 16 times the grid's; the decoder has one each."""
 MULTIPLE = 16
 """Every side of the input is a multiple of this."""
 WIDE_CENTRE_HU, WIDE_HU = -300.0, 700.0

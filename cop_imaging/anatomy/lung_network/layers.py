@@ -52,7 +52,8 @@ def conv(x: Float32Array, weight: Float32Array, bias: Float32Array) -> Float32Ar
     # Blocks on threads of our own: BLAS threads wait for each other at every product when a core is busy.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         list(pool.map(multiply, range(0, depth * plane, COLUMNS)))
-    out = whole.reshape(len(weight), depth, height + 2, width + 2)[:, :, :height, :width] + bias[:, None, None, None]
+    inner = whole.reshape(len(weight), depth, height + 2, width + 2)[:, :, :height, :width]
+    out: Float32Array = inner + bias[:, None, None, None]
     return out
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -76,10 +77,11 @@ def train_lungs(
     minutes: float | None = None,
     save_every: int = 100,
     widths: tuple[int, ...] = WIDTHS,
-    rate: float = LEARNING_RATE,
     tell: Callable[[str], None] | None = None,
-) -> TorchLungs:
-    """Train up to ``steps`` and return the running mean of the networks; goes on from ``state`` when it exists.
+) -> tuple[TorchLungs, list[dict[str, float]]]:
+    """Train up to ``steps`` and return the running mean of the networks and the training curve.
+
+    Goes on from the file ``state`` when it exists: the learning rate then follows the new number of steps.
 
     Parameters
     ----------
@@ -89,59 +91,107 @@ def train_lungs(
         Stop after this time, at a state that can be gone on with.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    torch.manual_seed(seed)
     torch.backends.cudnn.benchmark = True
-    network = TorchLungs(widths).to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    mean = deepcopy(network).eval()
-    optimiser = torch.optim.AdamW(network.parameters(), rate, weight_decay=WEIGHT_DECAY)
-    step, curve = 0, []
+    training = Training.begun(seed, widths, device)
     if state.exists():
-        old = torch.load(state, weights_only=True, map_location=device)
-        network.load_state_dict(old["network"])
-        mean.load_state_dict(old["mean"])
-        optimiser.load_state_dict(old["optimiser"])
-        step, curve = int(old["step"]), list(old["curve"])
+        training.take_up(state)
     pool = Samples(samples, device)
-    begun, told, recent = time.monotonic(), time.monotonic(), []
-    while step < steps and (minutes is None or time.monotonic() - begun < 60.0 * minutes):
-        rng = np.random.default_rng([seed, step])
-        views = [view_of(pool.draw(rng), rng) for _ in range(batch)]
-        for group in optimiser.param_groups:
-            group["lr"] = rate * min((step + 1) / WARM_UP, 0.5 + 0.5 * float(np.cos(np.pi * step / steps)) + 1e-3)
-        recent.append(one_step(network, optimiser, views))
-        running_mean(mean, network, min(KEPT, (step + 1) / (step + 20)))
-        step += 1
-        if step % save_every == 0 or step == steps:
-            row = {"step": float(step), **averaged(recent)}
-            curve.append(row)
-            save(
-                {
-                    "network": network.state_dict(),
-                    "mean": mean.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "step": step,
-                    "curve": curve,
-                },
-                state,
-            )
+    end = np.inf if minutes is None else time.monotonic() + 60.0 * minutes
+    recent, told = [], time.monotonic()
+    for views in views_ahead(pool, range(training.step, steps), batch, seed):
+        rate = min((training.step + 1) / WARM_UP, 0.5 + 0.5 * float(np.cos(np.pi * training.step / steps)) + 1e-3)
+        recent.append(training.learn(views, LEARNING_RATE * rate))
+        late = time.monotonic() > end
+        if training.step % save_every == 0 or training.step == steps or late:
+            training.curve.append({"step": float(training.step), **averaged(recent)})
+            training.save(state)
             if tell:
-                took = (time.monotonic() - told) / len(recent)
-                tell(" ".join(f"{k} {v:.3f}" for k, v in row.items()) + f" files {pool.refresh()} {took:.3f} s/step")
+                row = " ".join(f"{name} {value:.3f}" for name, value in training.curve[-1].items())
+                tell(f"{row} files {pool.refresh()} {(time.monotonic() - told) / len(recent):.3f} s/step")
             recent, told = [], time.monotonic()
-    return mean
+        if late:
+            break
+    return training.mean, training.curve
 
 
-def one_step(network: TorchLungs, optimiser: torch.optim.Optimizer, views: list[View]) -> dict[str, torch.Tensor]:
-    """Learn from some views; what was seen on them, by name."""
-    hu, label, dense = (torch.stack([getattr(v, name) for v in views]) for name in View._fields)
-    with torch.autocast(hu.device.type, torch.bfloat16):
-        logits = network(channels(hu).contiguous(memory_format=torch.channels_last_3d))
-    loss, figures = loss_of(logits.float(), label, dense)
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
-    optimiser.step()
-    return figures
+def views_ahead(pool: Samples, steps: range, batch: int, seed: int) -> Iterator[list[View]]:
+    """The views of each step; those of the next are made, on a stream of their own, while this one is learned."""
+    stream = torch.cuda.Stream() if pool.device.type == "cuda" else None  # type: ignore[no-untyped-call]
+    reader = torch.cuda.current_stream() if stream else None
+
+    def made(step: int) -> list[View]:
+        rng = np.random.default_rng([seed, step])
+        with torch.cuda.stream(stream):
+            views = [view_of(pool.draw(rng), rng) for _ in range(batch)]
+        if stream and reader:
+            stream.synchronize()
+            for tensor in (tensor for view in views for tensor in view):
+                tensor.record_stream(reader)
+        return views
+
+    with ThreadPoolExecutor(1) as ahead:
+        waiting = ahead.submit(made, steps[0]) if steps else None
+        for step in steps:
+            assert waiting is not None
+            views = waiting.result()
+            if step + 1 < steps.stop:
+                waiting = ahead.submit(made, step + 1)
+            yield views
+
+
+@dataclass(slots=True, eq=False)
+class Training:
+    """Network, running mean of its weights, optimiser, steps done and the curve so far."""
+
+    network: TorchLungs
+    mean: TorchLungs
+    optimiser: torch.optim.Optimizer
+    step: int
+    curve: list[dict[str, float]]
+
+    @classmethod
+    def begun(cls, seed: int, widths: tuple[int, ...], device: torch.device) -> Training:
+        """From random weights."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = TorchLungs(widths)
+        network = network.to(device).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        mean = deepcopy(network).eval()
+        fused = device.type == "cuda"
+        optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=fused)
+        return cls(network, mean, optimiser, 0, [])
+
+    def take_up(self, state: Path) -> None:
+        """Go on from a saved state."""
+        old = torch.load(state, weights_only=True, map_location=next(self.network.parameters()).device)
+        self.network.load_state_dict(old["network"])
+        self.mean.load_state_dict(old["mean"])
+        if old["optimiser"] is not None:
+            self.optimiser.load_state_dict(old["optimiser"])
+        self.step, self.curve = int(old["step"]), list(old["curve"])
+
+    def save(self, path: Path) -> None:
+        """Write the state whole or not at all."""
+        part = path.with_name(f".{path.name}.part")
+        state = {"network": self.network.state_dict(), "mean": self.mean.state_dict(), "step": self.step}
+        torch.save({**state, "optimiser": self.optimiser.state_dict(), "curve": self.curve}, part)
+        os.replace(part, path)
+
+    def learn(self, views: list[View], rate: float) -> dict[str, torch.Tensor]:
+        """One step; what was seen on it, by name."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        hu, label, dense = (torch.stack([view[n] for view in views]) for n in range(3))
+        with torch.autocast(hu.device.type, torch.bfloat16):
+            logits = self.network(channels(hu).contiguous(memory_format=torch.channels_last_3d))
+        loss, figures = loss_of(logits.float(), label, dense)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
+        self.optimiser.step()
+        running_mean(self.mean, self.network, min(KEPT, (self.step + 1) / (self.step + 20)))
+        self.step += 1
+        return figures
 
 
 def loss_of(
@@ -179,7 +229,7 @@ def loss_of(
 def running_mean(mean: TorchLungs, network: TorchLungs, kept: float) -> None:
     """Move the mean's weights and statistics towards the network's."""
     ours, theirs = list(mean.state_dict().values()), list(network.state_dict().values())
-    torch._foreach_lerp_(  # type: ignore[attr-defined]
+    torch._foreach_lerp_(
         [a for a in ours if a.is_floating_point()], [b for b in theirs if b.is_floating_point()], 1.0 - kept
     )
 
@@ -187,10 +237,3 @@ def running_mean(mean: TorchLungs, network: TorchLungs, kept: float) -> None:
 def averaged(rows: list[dict[str, torch.Tensor]]) -> dict[str, float]:
     """Means by name, without what was undefined."""
     return {k: float(torch.stack([r[k] for r in rows]).nanmean()) for k in rows[0]}
-
-
-def save(state: dict[str, Any], path: Path) -> None:
-    """Write the state whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    torch.save(state, part)
-    os.replace(part, path)

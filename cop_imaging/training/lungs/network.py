@@ -100,12 +100,13 @@ def exported(network: TorchLungs) -> dict[str, Float32Array]:
     for name, module in network.named_modules():
         if isinstance(module, Unit):
             mean, variance = module.norm.running_mean, module.norm.running_var
-            assert mean is not None and variance is not None
+            assert mean is not None
+            assert variance is not None
             scale = module.norm.weight / torch.sqrt(variance + module.norm.eps)
             weight = module.conv.weight * scale.reshape(-1, 1, 1, 1, 1)
             bias = module.norm.bias - mean * scale
         elif module is network.classes:
-            weight, bias = network.classes.weight, network.classes.bias  # type: ignore[assignment]
+            weight, bias = network.classes.weight, network.classes.bias
         else:
             continue
         if weight.shape[2:] == (1, 1, 1):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -23,12 +23,25 @@ from cop_imaging.synth.render import model_of
 from cop_imaging.synth.terrain import Terrain
 from cop_imaging.training.lungs.disease import draw_disease
 
-__all__ = ["GRID_MM", "IGNORED", "Sample", "Scan", "airless", "inserted_sample", "made_chest", "made_sample", "scan_of"]
+__all__ = [
+    "GRID",
+    "GRID_MM",
+    "IGNORED",
+    "Sample",
+    "Scan",
+    "airless",
+    "inserted_sample",
+    "made_chest",
+    "made_sample",
+    "scan_of",
+]
 
 GRID_MM = 3.5
 AIRWAY, EFFUSION, IGNORED = 4, 3, 255
-SHAPE, ORIGIN_MM = (100, 94, 124), (-215.0, -160.0, -205.0)
-"""Grid of made chests: room for the shoulders and the upper abdomen."""
+GRID = Geometry((100, 94, 124), (GRID_MM,) * 3, (-215.0, -160.0, -205.0))
+"""A whole made chest: room for the shoulders and the upper abdomen."""
+BELOW_MM, ABOVE_MM = (10.0, 80.0), (10.0, 50.0)
+"""How far a made scan goes on beyond the lungs, where no grid is asked for."""
 DISEASES = ("COP", "CAP", "CEP", "AIP_DAD", "NSIP", "UIP", "ADENO", "LYMPHOMA", "VIRAL")
 WITH_DISEASE, UNTOUCHED = 0.5, 0.1
 DENSE_HU = -350.0
@@ -61,15 +74,24 @@ def made_chest(
     seed: int, grid: Geometry | None = None, *, without: tuple[str, ...] = ()
 ) -> tuple[Phantom, tuple[str, ...]]:
     """A made chest; half of them with a disease's own lesions, the others with what masks fail on."""
-    grid = grid or Geometry(SHAPE, (GRID_MM,) * 3, ORIGIN_MM)
     rng = np.random.default_rng([seed, 11])
-    case = draw_case(DISEASES[int(rng.integers(len(DISEASES)))], seed).with_slices(grid.spacing_mm[0])
+    names: tuple[str, ...]
+    case = draw_case(DISEASES[int(rng.integers(len(DISEASES)))], seed)
     model = with_emphysema(model_of(case.body, stream(case.seed, "model")), case)
     ground = ground_of(model)
     if rng.random() < WITH_DISEASE and not without:
         names, lesions = (case.disease,), tuple(draw_lesions(case, ground))
     else:
         names, lesions = draw_disease(ground.terrain, rng, without=without)
+    if grid is None:
+        heights = ground.terrain.points_mm[:, 2]
+        low, high = heights.min() - rng.uniform(*BELOW_MM), heights.max() + rng.uniform(*ABOVE_MM)
+        grid = replace(
+            GRID,
+            shape=(round((high - low) / GRID_MM), *GRID.shape[1:]),
+            origin_mm=(*GRID.origin_mm[:2], float(low)),
+        )
+    case = case.with_slices(grid.spacing_mm[0])
     return scanned(model, grid, lesions, case.scanner, stream(case.seed, "noise")), names
 
 

@@ -123,7 +123,7 @@ def rotation(radians: torch.Tensor) -> torch.Tensor:
 
 
 def filled(lung: torch.Tensor) -> torch.Tensor:
-    """Part of each voxel that paint for this lung covers, 0-1: the rim that chest wall and lung share is covered too."""
+    """Part of each voxel that paint for this lung covers, 0-1; the rim shared with the chest wall is covered."""
     near = functional.avg_pool3d(lung[None, None].float(), 3, 1, 1)[0, 0]
     return (1.8 * near).clamp(max=1.0)
 
