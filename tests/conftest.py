@@ -33,7 +33,7 @@ def op() -> Callable[[int], Phantom]:
 @pytest.fixture(scope="session")
 def quick() -> AnatomyConfig:
     """The coarsest work grid: an eighth of the usual voxels."""
-    return AnatomyConfig(work_spacing_mm=3.0)
+    return AnatomyConfig(method="classical", work_spacing_mm=3.0)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import numpy as np
 from cop_imaging.anatomy.lung_network import LungLogits
 from cop_imaging.anatomy.lungs import WholeLungs
 from cop_imaging.core.anatomy import LEFT, RIGHT
-from cop_imaging.core.arrays import BoolArray, Float32Array, UInt8Array
+from cop_imaging.core.arrays import BoolArray, Float32Array
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import closed, keep_large, resample
 
@@ -63,4 +63,13 @@ def seen_lungs(
     effusion = keep_large(watery & (fluid > LIKELY), work, SMALLEST_FLUID_ML, connectivity=6)
     unsure = watery & ~effusion & (lungness + fluid > LIKELY) & (lungness > POSSIBLE)
     unseen = float((aerated & ~inside).sum()) / max(int(aerated.sum()), 1)
-    return WholeLungs(lungs, inside & soft, keep_large(unsure, work, SMALLEST_UNSURE_ML), effusion, unseen)
+    airless = lungness * soft
+    return WholeLungs(
+        lungs,
+        inside & soft,
+        keep_large(unsure, work, SMALLEST_UNSURE_ML),
+        effusion,
+        unseen,
+        sure=float(2.0 * lungness[inside].sum() / max(float(lungness.sum()) + float(inside.sum()), 1.0)),
+        kept=float(airless[inside].sum() / max(float(airless.sum()), 1.0)),
+    )

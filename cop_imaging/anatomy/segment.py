@@ -154,7 +154,7 @@ def _classical_lungs(
     middle_x = float(np.average(np.arange(body.shape[2]), weights=body.sum(axis=(0, 1))))
     sides = right_and_left(aerated, smooth, middle_x, work)
     whole = whole_lungs(sides, smooth, excluded, middle_x, work, config)
-    return whole if seen is None else replace(whole, unseen=seen.unseen)
+    return whole if seen is None else replace(whole, unseen=seen.unseen, sure=seen.sure, kept=seen.kept)
 
 
 def _full_box(mask: BoolArray, work: Geometry, full: Geometry) -> Box:
@@ -204,6 +204,8 @@ def _doubt(
         touches_top=bool((labels[-1] > 0).sum() * pixel_mm2 > EDGE_CONTACT_MM2),
         touches_bottom=bool((labels[0] > 0).sum() * pixel_mm2 > EDGE_CONTACT_MM2),
         unseen=whole.unseen,
+        sure=whole.sure,
+        kept=whole.kept,
         given=given,
     )
 
@@ -235,6 +237,31 @@ def _issues(doubt: Doubt, trachea_found: bool, config: AnatomyConfig) -> list[Is
                 affects=("lungs", "consolidation", "ground_glass"),
                 measured=ratio,
                 limit=config.trusted_ratio_low if ratio is None or ratio < 1 else config.trusted_ratio_high,
+            )
+        )
+    if not doubt.given and (doubt.sure < config.least_sure or doubt.kept < config.least_kept):
+        which = min((doubt.sure / config.least_sure, doubt.sure, config.least_sure),
+                    (doubt.kept / config.least_kept, doubt.kept, config.least_kept))  # fmt: skip
+        issues.append(
+            Issue(
+                code="lungs.doubtful",
+                severity=Severity.WARNING,
+                message="The lung mask is doubtful: look at it, and take extents for lower bounds.",
+                affects=("lungs", "consolidation", "ground_glass", "likelihood"),
+                measured=round(which[1], 3),
+                limit=which[2],
+            )
+        )
+    if doubt.unseen > config.most_unseen:
+        issues.append(
+            Issue(
+                code="lungs.not_recognised",
+                severity=Severity.WARNING,
+                message=f"The network did not recognise {100.0 * doubt.unseen:.0f} % of the aerated lung: position or "
+                "field of view may be unusual, and the lungs were found by density alone.",
+                affects=("lungs", "consolidation", "ground_glass"),
+                measured=round(doubt.unseen, 3),
+                limit=config.most_unseen,
             )
         )
     if not trachea_found:

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 from scipy import ndimage
 
-from cop_imaging.anatomy import segment
+from cop_imaging.anatomy import AnatomyConfig, segment
 from cop_imaging.core import AIR_HU, LEFT, RIGHT, CTVolume, Geometry, StoredOrder
 from cop_imaging.core.grid import dilated
 from cop_imaging.errors import SeriesError
@@ -28,7 +28,7 @@ def codes(anatomy):
 @pytest.fixture(scope="module")
 def usual(healthy):
     """The anatomy with the usual settings."""
-    return segment(healthy.volume)
+    return segment(healthy.volume, AnatomyConfig(method="classical"))
 
 
 @SIDES
