@@ -16,7 +16,7 @@ class AnatomyConfig(Section):
 
     method: Literal["network", "classical"] = quantity(
         "network",
-        unit="",
+        unit="name",
         means="how lungs are found: by the network, or by density, connection and the rib cage",
         source="the network keeps disease that the classical method bites out; see the model card",
     )
