@@ -153,13 +153,14 @@ def _followed(
         judged = [_judged(flat, voxels[p], source.at(p), rays, rise_hu, closed_axes, config) for p in parts]
         if not judged:
             break
-        evidence, radius_mm, edge_hu, good = (np.concatenate(a) for a in zip(*judged, strict=True))
+        evidence, radius_mm, wall_hu, good = (np.concatenate(a) for a in zip(*judged, strict=True))
         good &= evidence > 0.0
-        voxels, evidence, radius_mm = voxels[good], evidence[good], radius_mm[good]
+        voxels, evidence, radius_mm, wall_hu = (a[good] for a in (voxels, evidence, radius_mm, wall_hu))
         taken[voxels] = True
-        # Only wide lumens count as known at once: they are too wide for their walls to close them in where they fork.
-        flat[voxels[radius_mm > config.known_radius_mm]] = FOUND
-        layers.append(_Layer(voxels, source.row[good], evidence >= config.evidence - 1e-6, edge_hu[good]))
+        # Wide lumen in thick walls counts as known at once: where it forks, its own walls are too far to close it in.
+        flat[voxels[(radius_mm > config.known_radius_mm) & (wall_hu > config.known_wall_hu)]] = FOUND
+        sure = evidence >= config.evidence - 1e-6
+        layers.append(_Layer(voxels, source.row[good], sure, _edge_hu(wall_hu, config)))
         front = _Front(voxels, radius_mm, evidence, count + np.arange(voxels.size))
         count += voxels.size
     steps = max(1, round(config.fill_mm / min(geometry.spacing_mm)))
@@ -175,7 +176,7 @@ def _judged(
     closed_axes: float,
     config: BronchiConfig,
 ) -> tuple[Float64Array, Float64Array, Float64Array, BoolArray]:
-    """Evidence and radius of the paths into ``voxels``, HU at which their walls begin, and which are closed in."""
+    """Evidence and radius of the paths into ``voxels``, HU of their walls, and which are closed in."""
     seen = cast(
         flat,
         voxels,
@@ -187,8 +188,7 @@ def _judged(
     )
     own = flat[voxels].astype(np.float64)
     # Full of air against the wall, whatever the lung around: bronchi in consolidation are blurred as others are.
-    edge_hu = AIR_IN_LUMEN_HU + config.lumen_share * (seen.wall_hu - AIR_IN_LUMEN_HU)
-    dark = own <= edge_hu
+    dark = own <= _edge_hu(seen.wall_hu, config)
     gain = np.where(dark, seen.closed - closed_axes, -config.bright_cost)
     evidence = np.minimum(source.evidence + gain, config.evidence)
     radius_mm = np.where(np.isnan(seen.radius_mm), source.radius_mm, seen.radius_mm - CHORD_EXCESS_MM)
@@ -196,7 +196,12 @@ def _judged(
     radius_mm = np.minimum(
         (1.0 - OWN_WEIGHT) * source.radius_mm + OWN_WEIGHT * radius_mm, WIDER_PER_STEP * source.radius_mm
     )
-    return evidence, radius_mm, edge_hu, seen.closed >= config.least_closed_axes
+    return evidence, radius_mm, seen.wall_hu, seen.closed >= config.least_closed_axes
+
+
+def _edge_hu(wall_hu: Float64Array, config: BronchiConfig) -> Float64Array:
+    """Density at which lumen ends before its wall."""
+    return AIR_IN_LUMEN_HU + config.lumen_share * (wall_hu - AIR_IN_LUMEN_HU)
 
 
 CHORD_EXCESS_MM = 0.3

@@ -93,7 +93,7 @@ class BronchiConfig(Section):
         source="lobar bronchi, 4 mm; Weibel 1963",
     )
     slack_mm: float = quantity(
-        1.0,
+        0.8,
         low=0.0,
         high=3.0,
         unit="mm",
@@ -133,12 +133,20 @@ class BronchiConfig(Section):
         source=TUNED,
     )
     known_radius_mm: float = quantity(
-        3.4,
+        2.2,
         low=1.0,
         high=8.0,
         unit="mm",
         means="radius above which found lumen closes in what lies beside it",
         source=f"wide bronchi are open where they fork; {TUNED}",
+    )
+    known_wall_hu: float = quantity(
+        -200.0,
+        low=-800.0,
+        high=0.0,
+        unit="HU",
+        means="density of the wall above which such lumen does so",
+        source=f"walls of wide bronchi and consolidation, not of thin bronchi in lung; {TUNED}",
     )
     fill_mm: float = quantity(
         1.25,
