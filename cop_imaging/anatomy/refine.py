@@ -6,15 +6,18 @@ import numpy as np
 from scipy import ndimage
 
 from cop_imaging.core.anatomy import LEFT, RIGHT
-from cop_imaging.core.arrays import BoolArray, Float32Array, Int16Array, UInt8Array
-from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import distance_to, resample
+from cop_imaging.core.arrays import BoolArray, Int16Array, UInt8Array
+from cop_imaging.core.geometry import Box, Geometry
+from cop_imaging.core.grid import bounding_box, distance_to, resample
 
-__all__ = ["refine_lungs", "to_full_grid"]
+__all__ = ["CROP_MARGIN_MM", "full_box", "refine_lungs", "to_full_grid"]
 
 BAND_MM = 2.5
 """Half width of the band around the coarse border in which the full-resolution HU decide."""
 INPLANE_SIGMA_MM = 0.6
+CROP_MARGIN_MM = 6.0
+HEIGHT = 200
+"""Value of a mask while it is carried to another grid: fine enough for its border, in a byte."""
 
 
 def refine_lungs(
@@ -61,6 +64,23 @@ def refine_lungs(
 
 def to_full_grid(mask: BoolArray, work: Geometry, full: Geometry) -> BoolArray:
     """A mask of the work grid on the full grid, its border at half height."""
-    values: Float32Array = resample(mask.astype(np.float32), work, full)
-    out: BoolArray = values > 0.5
+    out = np.zeros(full.shape, dtype=bool)
+    if not mask.any():
+        return out
+    near, target = bounding_box(mask, work, 2.0 * max(work.spacing_mm)), full_box(mask, work, full)
+    values = resample(mask[near].astype(np.uint8) * np.uint8(HEIGHT), work.crop(near), full.crop(target))
+    out[target] = values > HEIGHT // 2
     return out
+
+
+def full_box(mask: BoolArray, work: Geometry, full: Geometry) -> Box:
+    """Box on the full grid around a mask of the work grid."""
+    box = bounding_box(mask, work, CROP_MARGIN_MM)
+    # One work voxel more on each side: the grids may end up to half a work voxel apart.
+    low = full.to_index(work.to_patient(np.array([b.start - 1 for b in box])))
+    high = full.to_index(work.to_patient(np.array([b.stop for b in box])))
+    spans = [
+        slice(max(int(np.floor(a)), 0), min(int(np.ceil(b)) + 1, n))
+        for a, b, n in zip(low, high, full.shape, strict=True)
+    ]
+    return (spans[0], spans[1], spans[2])

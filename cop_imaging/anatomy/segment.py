@@ -12,12 +12,12 @@ from cop_imaging.anatomy.body import find_body
 from cop_imaging.anatomy.config import AnatomyConfig
 from cop_imaging.anatomy.lung_network import LungLogits, load_lung_network, lung_logits
 from cop_imaging.anatomy.lungs import WholeLungs, whole_lungs
-from cop_imaging.anatomy.refine import refine_lungs, to_full_grid
+from cop_imaging.anatomy.refine import CROP_MARGIN_MM, full_box, refine_lungs, to_full_grid
 from cop_imaging.anatomy.seen_lungs import seen_lungs
 from cop_imaging.anatomy.vessels import tube_filter, vessels_apart
 from cop_imaging.core.anatomy import LEFT, RIGHT, Anatomy, Doubt, WorkGrid
 from cop_imaging.core.arrays import BoolArray, Float32Array, Int16Array, UInt8Array
-from cop_imaging.core.geometry import Box, Geometry
+from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import bounding_box, dilated, resample, smoothed
 from cop_imaging.core.issue import Issue, Severity
 from cop_imaging.core.volume import CTVolume
@@ -26,7 +26,6 @@ from cop_imaging.errors import SeriesError, UsageError
 __all__ = ["segment"]
 
 SMOOTH_MM = 1.0
-CROP_MARGIN_MM = 6.0
 VESSEL_RANGE_HU = (-1000.0, 100.0)
 EDGE_CONTACT_MM2 = 400.0
 """Lung area on the first or last slice from which the lungs are cut off."""
@@ -131,7 +130,7 @@ def _find_lungs(
         )
     if whole is None or whole.unseen > config.most_unseen:
         whole = _classical_lungs(whole, aerated, smooth, body, excluded, work, config)
-    box = _full_box(whole.lungs > 0, work, volume.geometry)
+    box = full_box(whole.lungs > 0, work, volume.geometry)
     local = volume.geometry.crop(box)
     soft = whole.recovered | ((smooth > config.lung_hu) & (whole.lungs > 0))
     labels = np.zeros(volume.geometry.shape, dtype=np.uint8)
@@ -157,19 +156,6 @@ def _classical_lungs(
     return whole if seen is None else replace(whole, unseen=seen.unseen, sure=seen.sure, kept=seen.kept)
 
 
-def _full_box(mask: BoolArray, work: Geometry, full: Geometry) -> Box:
-    """Box on the full grid around a mask of the work grid."""
-    box = bounding_box(mask, work, CROP_MARGIN_MM)
-    # One work voxel more on each side: the grids may end up to half a work voxel apart.
-    low = full.to_index(work.to_patient(np.array([b.start - 1 for b in box])))
-    high = full.to_index(work.to_patient(np.array([b.stop for b in box])))
-    spans = [
-        slice(max(int(np.floor(a)), 0), min(int(np.ceil(b)) + 1, n))
-        for a, b, n in zip(low, high, full.shape, strict=True)
-    ]
-    return (spans[0], spans[1], spans[2])
-
-
 def _vessels(
     smooth: Float32Array, whole: WholeLungs, labels: UInt8Array, work: Geometry, full: Geometry, config: AnatomyConfig
 ) -> tuple[WorkGrid, BoolArray]:
@@ -181,7 +167,7 @@ def _vessels(
     answer, radius = tube_filter(clipped, inside[box], local, config.vessel_scales_mm, config.vessel_contrast_hu)
     found = vessels_apart(answer, smooth[box], local, config.vessel_answer, config.vessels).astype(np.float32)
     vessels = np.zeros(full.shape, dtype=bool)
-    target = _full_box(inside, work, full)
+    target = full_box(inside, work, full)
     vessels[target] = (resample(found, local, full.crop(target)) > 0.5) & (labels[target] > 0)
     return WorkGrid(geometry=local, vesselness=answer, vessel_radius_mm=radius), vessels
 
