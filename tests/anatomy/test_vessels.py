@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy import ndimage
 
 from cop_imaging.anatomy import AnatomyConfig
-from cop_imaging.anatomy.vessels import eigenvalues, tube_filter
+from cop_imaging.anatomy.vessels import eigenvalues, tube_filter, vessels_apart
 from cop_imaging.core import Geometry
 
 STEP_MM = 1.5
@@ -100,3 +101,40 @@ def test_only_the_mask_is_answered_and_the_image_is_left_as_it_was():
     assert not radius_mm[~mask].any()
     assert np.array_equal(found[mask], answer(image)[0][mask])
     assert (image.tobytes(), mask.tobytes()) == before
+
+
+def apart(image):
+    found = answer(image)[0]
+    return vessels_apart(found, image, GRID, CONFIG.vessel_answer, CONFIG.vessels)
+
+
+def block(hu=30.0):
+    """Consolidation that fills a third of the cube, uneven as tissue is."""
+    rng = np.random.default_rng(3)
+    uneven = ndimage.gaussian_filter(rng.normal(0.0, 1.0, GRID.shape), 1.0)
+    image = np.full(GRID.shape, -850.0, dtype=np.float32)
+    image[:, :, :14] = (hu + 100.0 * uneven / uneven.std())[:, :, :14]
+    return ndimage.gaussian_filter(image, 0.6).astype(np.float32)
+
+
+def test_a_vessel_in_lung_stays_and_consolidation_is_none():
+    dense = block()
+    inside = np.zeros(GRID.shape, dtype=bool)
+    inside[:, :, :12] = True
+    assert (answer(dense)[0][inside] > CONFIG.vessel_answer).mean() > 0.02
+    assert (apart(dense) & inside).mean() < 0.002
+    both = np.maximum(dense, tube(2.0, (1.0, 0.0, 0.0), hu=50.0))
+    assert apart(both)[8:-8, N // 2, N // 2].all()
+
+
+@pytest.mark.parametrize(("hu", "seen"), [(350.0, True), (60.0, False)], ids=["with contrast medium", "without"])
+def test_a_vessel_in_consolidation_is_seen_by_its_contrast_medium(hu, seen):
+    away, along = distances((1.0, 0.0, 0.0))
+    across = np.sqrt(np.maximum(away**2 - along**2, 0.0))
+    image = np.full(GRID.shape, 30.0, dtype=np.float32)
+    image += (hu - 30.0) * np.clip(0.5 + (2.5 - across) / STEP_MM, 0.0, 1.0).astype(np.float32)
+    assert bool(apart(image)[N // 2, N // 2, N // 2]) == seen
+
+
+def test_a_speck_is_no_vessel():
+    assert not apart(blob(1.2)).any()
