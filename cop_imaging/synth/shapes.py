@@ -63,7 +63,9 @@ class Slab:
             Share of z in the normal of the edge, -1 to 1.
         """
         h, high = self.voxel_mm, self.height_mm or self.voxel_mm
-        return np.sqrt(np.float32(h * h) + np.float32(high * high - h * h) * (upwards * upwards))
+        # Rounding makes directions a little longer than 1.
+        up = np.minimum(upwards * upwards, np.float32(1.0))
+        return np.sqrt(np.float32(h * h) + np.float32(high * high - h * h) * up)
 
     def edge_mm(self, centre: Sequence[float], least_mm: float) -> Float32Array:
         """Width of a smooth step that is the edge of a round shape around a centre (x, y, z) in mm, [z, y, x]."""

@@ -51,3 +51,9 @@ def test_a_tilted_grid_is_refused():
     tilted = Geometry((4, 4, 4), (1.0,) * 3, direction=((0.0, s, c), (0.0, c, -s), (1.0, 0.0, 0.0)))
     with pytest.raises(ValueError, match="axes"):
         Slab.of(tilted)
+
+
+def test_directions_longer_than_one_by_rounding_still_have_an_edge():
+    slab = Slab(np.zeros((1, 1, 1)), np.zeros((1, 1, 1)), np.zeros((1, 1, 1)), 3.5, 0.6)
+    assert float(slab.facing(np.float32(1.02))) == pytest.approx(0.6, abs=1e-3)
+    assert float(slab.facing(np.float32(0.0))) == pytest.approx(3.5)
