@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: demo test test-long lint bench defaults setup clean
+.PHONY: demo test test-long lint bench bench-made bench-real defaults setup clean
 .DEFAULT_GOAL := demo
 
 setup: $(READY_DEV)
@@ -47,6 +47,14 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks
 	@$(BIN)/python -m benchmarks.reading
 	@$(BIN)/python -m benchmarks.index
+
+# Made chests: their physics, figures and speed, and the lung masks found in them (about an hour).
+bench-made: $(READY_DEV)
+	@for name in scanner_physics chest_physics phantom_figures phantom lung_doubt; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+# Lesions in real scans; COP_IMAGING_REAL_CT names the folder of the scans.
+bench-real: $(READY_DEV)
+	@for name in insertion discriminator lungs; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # After a default has changed: the stored settings and their tables say what holds.
 defaults: $(READY)
