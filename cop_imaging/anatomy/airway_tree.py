@@ -2,7 +2,8 @@
 
 The lumen is cut into shells by the length of the way through it; a connected piece of a shell is a short cylinder
 whose middle lies on the centre line and whose volume over its length is the cross-section (a Reeb graph of the distance
-from the root; Verroust and Lazarus 2000, Visual Computer 16:15). Pieces hang on the piece they were reached from, so
+from the root; Verroust and Lazarus 2000, Visual Computer 16:15). The volume counts each voxel by its share of air, so
+that bronchi of a few voxels are measured too. Pieces hang on the piece they were reached from, so
 that there are no loops; twigs shorter than their parent is wide are unevenness of its wall.
 """
 
@@ -14,7 +15,7 @@ from scipy import ndimage, sparse
 from scipy.sparse import csgraph
 
 from cop_imaging.core.airway_tree import AirwayTree
-from cop_imaging.core.arrays import BoolArray, Float64Array
+from cop_imaging.core.arrays import BoolArray, Float64Array, Int16Array
 from cop_imaging.core.geometry import Geometry
 
 __all__ = ["airway_tree"]
@@ -29,13 +30,15 @@ CARINA_SHARE = 0.1
 """Share of the tree's length below which a branch above the carina is a recess of the throat."""
 
 
-def airway_tree(airways: BoolArray, geometry: Geometry) -> AirwayTree | None:
+def airway_tree(airways: BoolArray, hu: Int16Array, geometry: Geometry) -> AirwayTree | None:
     """Centre lines and branches of the airway that begins highest; None when there is no more than a dot.
 
     Parameters
     ----------
     airways : bool [z, y, x]
         Lumen.
+    hu : int16 [z, y, x]
+        The scan on the same grid.
     """
     voxels = np.stack(np.nonzero(airways), axis=1)
     if len(voxels) < 2:
@@ -54,7 +57,8 @@ def airway_tree(airways: BoolArray, geometry: Geometry) -> AirwayTree | None:
     )
     points_mm = geometry.to_patient(middle)
     # A cylinder: volume over length is the area of its cross-section.
-    diameter_mm = 2.0 * np.sqrt(count * spacing.prod() / shell_mm / np.pi)
+    air = _air(airways, hu, voxels, piece, len(parent))
+    diameter_mm = 2.0 * np.sqrt(air * spacing.prod() / shell_mm / np.pi)
     kept = _kept(points_mm, parent, diameter_mm)
     return _branches(points_mm, parent, diameter_mm, kept)
 
@@ -83,6 +87,37 @@ def _ways(airways: BoolArray, voxels: Ints, geometry: Geometry) -> tuple[Float64
     root = int(largest[np.argmax(voxels[largest, 0])])
     ways_mm, before = csgraph.dijkstra(graph, directed=False, indices=[root], return_predecessors=True)
     return ways_mm[0], before[0].astype(np.int64)
+
+
+def _air(airways: BoolArray, hu: Int16Array, voxels: Ints, piece: Ints, count: int) -> Float64Array:
+    """Voxels of air in each piece and in the voxels at its faces, by each voxel's share of air.
+
+    The share is the height of a voxel between air and the densest voxel at it, its wall.
+    """
+    padded = np.pad(hu, 2, mode="edge")
+    inside = np.pad(airways, 2).ravel()
+    _, ny, nx = padded.shape
+    jumps = np.array([ny * nx, nx, 1])
+    flat = (voxels + 2) @ jumps
+    beside = (flat[:, None] + np.concatenate([jumps, -jumps])).ravel()
+    outer = ~inside[beside]
+    beside, first = np.unique(beside[outer], return_index=True)
+    where = np.concatenate([flat, beside])
+    whose = np.concatenate([piece, np.repeat(piece, 6)[outer][first]])
+    where, whose = where[whose >= 0], whose[whose >= 0]
+    values = padded.ravel()
+    around: Ints = np.stack(np.meshgrid(*(np.array([-1, 0, 1]),) * 3, indexing="ij"), axis=-1).reshape(-1, 3) @ jumps
+    wall_hu = np.full(where.size, float(LEAST_WALL_HU))
+    for jump in around:
+        np.maximum(wall_hu, values[where + jump], out=wall_hu)
+    share = np.clip((wall_hu - values[where]) / (wall_hu - AIR_HU), 0.0, 1.0)
+    out: Float64Array = np.bincount(whose, share, count).astype(np.float64)
+    return out
+
+
+LEAST_WALL_HU = -700.0
+"""Density of the thinnest wall that is seen, blurred as it is."""
+AIR_HU = -1000.0
 
 
 def _pieces(

@@ -21,6 +21,7 @@ THRESHOLD_STEP_HU = 15.0
 SHORTEST_TRACHEA_MM = 20.0
 AROUND_MM = 12.0
 """How far beyond lungs and trachea the scan is looked at: farther than rays go."""
+WALL_MM = 3.0
 
 
 def trachea_seed(
@@ -123,5 +124,5 @@ def full_airways(
     local = full.crop(box)
     found = grow_bronchi(hu[box], seed[box], lungs[box] > 0, local, config)
     out[box] = found
-    small = bounding_box(found, local)
-    return out, airway_tree(np.ascontiguousarray(found[small]), local.crop(small))
+    small = bounding_box(found, local, WALL_MM)
+    return out, airway_tree(np.ascontiguousarray(found[small]), hu[box][small], local.crop(small))
