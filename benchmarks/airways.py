@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from cop_imaging.anatomy import segment
+from cop_imaging.anatomy import AnatomyConfig, segment
 from cop_imaging.core import Anatomy, Geometry
 from cop_imaging.core.arrays import BoolArray, Float64Array
+from cop_imaging.core.grid import resample
 from cop_imaging.synth import Phantom, draw_case, make_case
 from cop_imaging.synth.case import stream
 from cop_imaging.synth.render import ChestModel, model_of
@@ -115,7 +116,8 @@ def airway_figures(found: Anatomy, phantom: Phantom, lines: Lines) -> dict[str, 
         "2_to_5": share((lines.generation >= 2) & (lines.generation <= 5)),
     }
     out |= {f"g{k}": share(lines.generation == k) for k in range(9)}
-    out["dense"] = share(dense & (lines.generation <= DEEPEST))
+    out["in_dense_mm"] = float(lines.length_mm[dense & drawn].sum())
+    out["in_dense"] = share(dense)
     out["leak_%"] = 100.0 * float(leak.sum() / max(found.airways.sum(), 1))
     tree = found.airway_tree
     if tree is not None:
@@ -132,12 +134,15 @@ def airway_figures(found: Anatomy, phantom: Phantom, lines: Lines) -> dict[str, 
 
 
 def vessel_figures(found: Anatomy, phantom: Phantom, wide: BoolArray) -> dict[str, float]:
-    """Share of wide vessels found and of consolidation called vessel."""
+    """Share of wide vessels found and of consolidation called vessel, by the tube filter alone and parted from it."""
     dense = phantom.truth["consolidation"]
-    return {
-        "vessel": float((found.vessels & wide).sum() / wide.sum()),
-        "dense_as_vessel": float((found.vessels & dense).sum() / dense.sum()) if dense.any() else float("nan"),
-    }
+    tubes = (found.work.vesselness > AnatomyConfig().vessel_answer).astype(np.float32)
+    tubes = (resample(tubes, found.work.geometry, GRID, outside=0.0) > 0.5) & (found.lungs > 0)
+    out = {"dense_ml": float(dense.sum() * GRID.voxel_ml)}
+    for name, mask in (("tubes", tubes), ("parted", found.vessels)):
+        out[f"{name}_vessel"] = float((mask & wide).sum() / wide.sum())
+        out[f"{name}_dense"] = float((mask & dense).sum() / dense.sum()) if dense.any() else float("nan")
+    return out
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from cop_imaging.anatomy.bronchi import grow_bronchi
 from cop_imaging.anatomy.bronchi_config import BronchiConfig
 from cop_imaging.core.airway_tree import AirwayTree
 from cop_imaging.core.arrays import BoolArray, Float32Array, Int16Array, UInt8Array
-from cop_imaging.core.geometry import Geometry
+from cop_imaging.core.geometry import Box, Geometry
 from cop_imaging.core.grid import bounding_box, components, opened, resample
 
 __all__ = ["central_airways", "full_airways", "grow_airways", "trachea_seed"]
@@ -117,12 +117,32 @@ def full_airways(
         0 outside the lungs.
     """
     out = np.zeros(full.shape, dtype=bool)
-    seed: BoolArray = resample(airways, work, full, method="nearest")
+    if not airways.any():
+        return out, None
+    inside = lungs > 0
+    box = _box_of(airways, inside, work, full)
+    local = full.crop(box)
+    seed: BoolArray = resample(airways, work, local, method="nearest")
     if not seed.any():
         return out, None
-    box = bounding_box(seed | (lungs > 0), full, AROUND_MM)
-    local = full.crop(box)
-    found = grow_bronchi(hu[box], seed[box], lungs[box] > 0, local, config)
+    found = grow_bronchi(hu[box], seed, inside[box], local, config)
     out[box] = found
     small = bounding_box(found, local, WALL_MM)
     return out, airway_tree(np.ascontiguousarray(found[small]), hu[box][small], local.crop(small))
+
+
+def _box_of(airways: BoolArray, lungs: BoolArray, work: Geometry, full: Geometry) -> Box:
+    """Box on the full grid around airways of the work grid and lungs of the full grid."""
+    coarse = bounding_box(airways, work)
+    corners = np.array([[b.start for b in coarse], [b.stop - 1 for b in coarse]], dtype=np.float64)
+    ends = full.to_index(work.to_patient(corners))
+    low, high = ends.min(axis=0), ends.max(axis=0)
+    if lungs.any():
+        fine = bounding_box(lungs, full)
+        low = np.minimum(low, [b.start for b in fine])
+        high = np.maximum(high, [b.stop - 1 for b in fine])
+    spans = [
+        slice(max(int(np.floor(a - AROUND_MM / s)), 0), min(int(np.ceil(b + AROUND_MM / s)) + 1, n))
+        for a, b, s, n in zip(low, high, full.spacing_mm, full.shape, strict=True)
+    ]
+    return (spans[0], spans[1], spans[2])

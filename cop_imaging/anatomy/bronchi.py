@@ -92,12 +92,17 @@ def _blurred(hu: Int16Array, geometry: Geometry, sigma_mm: float) -> Int16Array:
     return out
 
 
+NOISE_SLICES = 3
+"""Every so many slices the noise is measured."""
+
+
 def _noise_hu(image: Int16Array, lungs: BoolArray) -> float:
     """SD of what changes from slice to slice in the lungs, where vessels are few."""
-    both = lungs[1:] & lungs[:-1]
+    low, high = slice(0, -1, NOISE_SLICES), slice(1, None, NOISE_SLICES)
+    both = lungs[low] & lungs[high]
     if not both.any():
         return 0.0
-    step = (image[1:].astype(np.int32) - image[:-1])[both]
+    step = image[high][both].astype(np.int32) - image[low][both]
     return float(MAD_TO_SD * np.median(np.abs(step)) / np.sqrt(2.0))
 
 
@@ -140,7 +145,8 @@ def _followed(
     taken = (outside | seed).ravel()
     tries = np.zeros(flat.size, dtype=np.uint8)
     neighbours = _neighbours(image.shape)
-    rim = np.flatnonzero(seed & ~ndimage.binary_erosion(seed))
+    rim = np.flatnonzero(seed)
+    rim = rim[~seed.ravel()[rim[:, None] + _neighbours(image.shape, faces=True)].all(axis=1)]
     full, none = np.full(rim.size, config.evidence), np.full(rim.size, -1)
     front = _Front(rim, np.full(rim.size, config.widest_radius_mm), full, none)
     layers: list[_Layer] = []
