@@ -24,11 +24,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     samples.add_argument("--every", type=int, default=1, help="only each n-th seed, so that several can share the work")
     samples.add_argument("--without", nargs="*", default=[], help="families of disease that are kept for validation")
     samples.add_argument("--no-made", action="store_true", help="only insertions")
+    samples.add_argument("--other-shapes", action="store_true", help="insert shapes that training never sees")
     given = parser.parse_args(arguments)
     if given.command == "samples":
         seeds = range(given.first, given.first + given.count, given.every)
         for path in make_samples(
-            given.folder, seeds, given.scans, made=not given.no_made, without=tuple(given.without)
+            given.folder,
+            seeds,
+            given.scans,
+            made=not given.no_made,
+            without=tuple(given.without),
+            other_shapes=given.other_shapes,
         ):
             sys.stderr.write(f"{path.name}\n")
     return 0

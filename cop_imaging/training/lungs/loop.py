@@ -27,7 +27,7 @@ MADE = 0.45
 """Share of made chests among the views."""
 CENTRE, CENTRE_SHARE = ("t08", "t09", "t10", "t11", "t13", "t15"), 0.5
 """Scans of the centre that has most of them are shown half as often as the others."""
-AIRLESS_WEIGHT, FLUID_WEIGHT = 3.0, 1.5
+AIRLESS_WEIGHT, FLUID_WEIGHT = 4.0, 2.0
 UNKNOWN = 255
 
 

@@ -22,6 +22,7 @@ from cop_imaging.synth.phantom import Phantom, scanned
 from cop_imaging.synth.render import model_of
 from cop_imaging.synth.terrain import Terrain
 from cop_imaging.training.lungs.disease import draw_disease
+from cop_imaging.training.lungs.other_shapes import draw_other_shapes
 
 __all__ = [
     "GRID",
@@ -138,7 +139,7 @@ class Scan:
 
 def scan_of(volume: CTVolume, config: AnatomyConfig | None = None) -> Scan:
     """Segment a scan by the classical method and measure it."""
-    anatomy = segment(volume, config)
+    anatomy = segment(volume, config or AnatomyConfig(method="classical"))
     lungs = anatomy.lungs
     inside = lungs > 0
     soft = smoothed(volume.hu, volume.geometry, 2.0) > DENSE_HU
@@ -155,10 +156,13 @@ def scan_of(volume: CTVolume, config: AnatomyConfig | None = None) -> Scan:
     )
 
 
-def inserted_sample(scan: Scan, seed: int, *, without: tuple[str, ...] = ()) -> Sample:
+def inserted_sample(scan: Scan, seed: int, *, without: tuple[str, ...] = (), other_shapes: bool = False) -> Sample:
     """A scan with drawn disease; one in ten is left as it was."""
     rng = np.random.default_rng([seed, 12])
-    names, lesions = draw_disease(scan.terrain, rng, without=without)
+    if other_shapes:
+        names, lesions = draw_other_shapes(scan.terrain, rng)
+    else:
+        names, lesions = draw_disease(scan.terrain, rng, without=without)
     if rng.random() < UNTOUCHED:
         names, lesions = ("untouched",), ()
     result = insert(scan.volume, scan.lungs, lesions, seed=seed, airways=scan.airways, model=scan.model)

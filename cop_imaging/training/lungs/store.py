@@ -38,7 +38,13 @@ def save(sample: Sample, path: Path) -> None:
 
 
 def make_samples(
-    folder: Path, seeds: Iterable[int], scans: list[Path], *, made: bool = True, without: tuple[str, ...] = ()
+    folder: Path,
+    seeds: Iterable[int],
+    scans: list[Path],
+    *,
+    made: bool = True,
+    without: tuple[str, ...] = (),
+    other_shapes: bool = False,
 ) -> Iterator[Path]:
     """For every seed a made chest and a disease in one of the scans in turn; yields what is there, old or new."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +58,8 @@ def make_samples(
             source = scans[seed % len(scans)]
             path = folder / f"{source.name.split('.')[0]}-{seed:05d}.npz"
             if not path.exists():
-                save(inserted_sample(measured(source, folder), seed, without=without), path)
+                scan = measured(source, folder)
+                save(inserted_sample(scan, seed, without=without, other_shapes=other_shapes), path)
             yield path
 
 

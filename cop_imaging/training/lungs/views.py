@@ -20,10 +20,10 @@ __all__ = ["CROP", "Stored", "View", "channels", "view_of"]
 
 CROP = (96, 96, 128)
 """Voxels of a view: 34 x 34 x 45 cm, the whole chest of most people."""
-TURN_DEG, TILT_DEG, SCALE, STRETCH = 20.0, 10.0, (0.82, 1.22), 0.07
+TURN_DEG, TILT_DEG, SCALE, STRETCH = 20.0, 10.0, (0.82, 1.22), 0.12
 SHIFT_VOXELS = (20.0, 8.0, 12.0)
-BEND_VOXELS = 2.0
-CONSOLIDATED, FLUID, WHITE = 0.4, 0.2, 0.06
+BEND_VOXELS = 3.0
+CONSOLIDATED, FLUID, WHITE = 0.45, 0.25, 0.06
 """How often lung is painted airless, filled with fluid, or airless as a whole."""
 SHARP_TO_HAZY = (0.02, 0.25)
 
@@ -156,14 +156,14 @@ def above(values: torch.Tensor, inside: torch.Tensor, share: float) -> torch.Ten
 def tissue(low_hu: float, high_hu: float, chance: Chance) -> torch.Tensor:
     """Tissue of one density, slowly varying and noisy, HU."""
     cells = 3 + int(chance.between(0.0, 12.0))
-    slow = chance.between(0.0, 14.0) * chance.field((cells, cells, cells))
+    slow = chance.between(0.0, 10.0) * chance.field((cells, cells, cells))
     noise = chance.between(2.0, 25.0) * chance.normal(*CROP)
     return chance.between(low_hu, high_hu) + slow + noise
 
 
 def airless_hu(chance: Chance) -> torch.Tensor:
     """Tissue of airless lung, in one of four with contrast medium."""
-    return tissue(60.0, 120.0, chance) if chance.happens(0.25) else tissue(5.0, 75.0, chance)
+    return tissue(60.0, 120.0, chance) if chance.happens(0.25) else tissue(15.0, 75.0, chance)
 
 
 def with_airless(
@@ -209,7 +209,7 @@ def with_fluid(
     hu = hu + collapsed * (torch.maximum(airless_hu(chance), hu) - hu)
     dense = dense | (lung & (collapsed > 0.7))
     wet = torch.sigmoid((values - level) / 0.03)
-    fluid_hu = tissue(-8.0, 24.0, chance)
+    fluid_hu = tissue(-5.0, 22.0, chance)
     inside = lung & (wet > 0.5)
     hu = torch.where(inside, hu + wet * (fluid_hu - hu), hu + wet * rim * (torch.maximum(fluid_hu, hu) - hu))
     return hu, torch.where(inside, torch.full_like(label, 3), label), dense & ~inside
@@ -218,12 +218,12 @@ def with_fluid(
 def other_densities(hu: torch.Tensor, label: torch.Tensor, dense: torch.Tensor, chance: Chance) -> torch.Tensor:
     """Airless lung and fluid of other, slowly varying densities; lung more or less full of air; tissue denser."""
     lung = (label == 1) | (label == 2)
-    slow = chance.between(0.0, 14.0) * chance.field((6, 6, 8))
-    hu = hu + (dense & lung) * (chance.between(-20.0, 30.0) + slow)
-    hu = hu + (label == 3) * (chance.between(-8.0, 10.0) + 0.4 * slow)
+    slow = chance.between(0.0, 10.0) * chance.field((6, 6, 8))
+    hu = hu + (dense & lung) * (chance.between(-12.0, 25.0) + slow)
+    hu = hu + (label == 3) * (chance.between(-5.0, 6.0) + 0.3 * slow)
     hu = hu + (lung & (hu < -500.0)) * chance.between(-70.0, 130.0)
     soft = torch.sigmoid((hu + 200.0) / 60.0)
-    return hu + soft * chance.between(-15.0, 15.0) + chance.between(0.0, 8.0) * chance.field((4, 4, 5))
+    return hu + soft * chance.between(-5.0, 5.0) + chance.between(0.0, 5.0) * chance.field((4, 4, 5))
 
 
 def rescanned(hu: torch.Tensor, chance: Chance) -> torch.Tensor:
@@ -240,7 +240,7 @@ def rescanned(hu: torch.Tensor, chance: Chance) -> torch.Tensor:
     noise = chance.normal(*CROP)
     if chance.happens(0.5):
         noise = functional.avg_pool3d(noise[None, None], 3, 1, 1)[0, 0] * 5.2
-    return hu + 45.0 * chance.between(0.0, 1.0) ** 2 * noise
+    return hu + 35.0 * chance.between(0.0, 1.0) ** 2 * noise
 
 
 def narrowed(
