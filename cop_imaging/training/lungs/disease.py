@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -73,7 +74,11 @@ def fluid(terrain: Terrain, rng: np.random.Generator) -> tuple[Lesion, ...]:
     """Pleural effusion on one or both sides with the collapse before it."""
     side = ("right", "left", "both")[int(rng.integers(3))]
     target = float(np.exp(rng.uniform(np.log(60.0), np.log(1500.0))))
-    return draw_effusion(terrain, rng, target_ml=target, side=side, contrast=bool(rng.random() < 0.5))  # type: ignore[arg-type]
+    contrast = bool(rng.random() < 0.5)
+    drawn = draw_effusion(terrain, rng, target_ml=target, side=side, contrast=contrast)  # type: ignore[arg-type]
+    # A fourteenth of what the lesion calls collapsed is aerated lung: as drawn, it would be as dark as the fluid.
+    airless_hu = float(rng.uniform(75.0, 105.0) if contrast else rng.uniform(36.0, 58.0))
+    return tuple(replace(lesion, collapsed_hu=round((airless_hu + 60.0) / 0.93, 1)) for lesion in drawn)
 
 
 def tumour(terrain: Terrain, rng: np.random.Generator) -> tuple[Lesion, ...]:

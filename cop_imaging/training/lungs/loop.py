@@ -75,6 +75,8 @@ def train_lungs(
     batch: int = 2,
     seed: int = 3,
     minutes: float | None = None,
+    rate: float = LEARNING_RATE,
+    statistics: bool = True,
     save_every: int = 100,
     widths: tuple[int, ...] = WIDTHS,
     tell: Callable[[str], None] | None = None,
@@ -89,18 +91,25 @@ def train_lungs(
         Of ``make_samples``; it may grow meanwhile.
     minutes : float, optional
         Stop after this time, at a state that can be gone on with.
+    rate : float
+        Highest learning rate.
+    statistics : bool
+        Learn the normalisation's statistics too; without it they stay as they are, for small batches at the end.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cudnn.benchmark = True
     training = Training.begun(seed, widths, device)
     if state.exists():
         training.take_up(state)
+    for module in training.network.modules():
+        if isinstance(module, torch.nn.BatchNorm3d):
+            module.train(statistics)
     pool = Samples(samples, device)
     end = np.inf if minutes is None else time.monotonic() + 60.0 * minutes
     recent, told = [], time.monotonic()
     for views in views_ahead(pool, range(training.step, steps), batch, seed):
-        rate = min((training.step + 1) / WARM_UP, 0.5 + 0.5 * float(np.cos(np.pi * training.step / steps)) + 1e-3)
-        recent.append(training.learn(views, LEARNING_RATE * rate))
+        part = min((training.step + 1) / WARM_UP, 0.5 + 0.5 * float(np.cos(np.pi * training.step / steps)) + 1e-3)
+        recent.append(training.learn(views, rate * part))
         late = time.monotonic() > end
         if training.step % save_every == 0 or training.step == steps or late:
             training.curve.append({"step": float(training.step), **averaged(recent)})

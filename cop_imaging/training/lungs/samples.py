@@ -22,6 +22,7 @@ from cop_imaging.synth.phantom import Phantom, scanned
 from cop_imaging.synth.render import model_of
 from cop_imaging.synth.terrain import Terrain
 from cop_imaging.training.lungs.disease import draw_disease
+from cop_imaging.training.lungs.fluid import AIRWAY, EFFUSION, IGNORED, without_air_in_fluid
 from cop_imaging.training.lungs.other_shapes import draw_other_shapes
 
 __all__ = [
@@ -38,7 +39,6 @@ __all__ = [
 ]
 
 GRID_MM = 3.5
-AIRWAY, EFFUSION, IGNORED = 4, 3, 255
 GRID = Geometry((100, 94, 124), (GRID_MM,) * 3, (-215.0, -160.0, -205.0))
 """A whole made chest: room for the shoulders and the upper abdomen."""
 BELOW_MM, ABOVE_MM = (10.0, 80.0), (10.0, 50.0)
@@ -101,7 +101,7 @@ def made_sample(seed: int, *, without: tuple[str, ...] = ()) -> Sample:
     phantom, names = made_chest(seed, without=without)
     truth = phantom.truth
     label = labels(truth["lungs"], truth["effusion"], truth["airways"])
-    return Sample(phantom.volume.hu, label, airless(truth), ("made", *names))
+    return Sample(*without_air_in_fluid(phantom.volume.hu, label), airless(truth), ("made", *names))
 
 
 def airless(truth: Mapping[str, AnyArray]) -> BoolArray:
@@ -171,9 +171,9 @@ def inserted_sample(scan: Scan, seed: int, *, without: tuple[str, ...] = (), oth
     changed = np.abs(result.volume.hu.astype(np.int32) - scan.volume.hu) > 60
     label[scan.unsure & ~changed] = IGNORED
     work = full.resampled((GRID_MM,) * 3)
+    hu = resample(result.volume.hu, full, work, antialias=True)
     return Sample(
-        resample(result.volume.hu, full, work, antialias=True),
-        resample(label, full, work, method="nearest"),
+        *without_air_in_fluid(hu, resample(label, full, work, method="nearest")),
         resample(airless(truth), full, work, method="nearest"),
         ("inserted", *names),
     )

@@ -25,6 +25,8 @@ SHIFT_VOXELS = (20.0, 8.0, 12.0)
 BEND_VOXELS = 3.0
 CONSOLIDATED, FLUID, WHITE = 0.45, 0.25, 0.06
 """How often lung is painted airless, filled with fluid, or airless as a whole."""
+POCKET = 0.2
+"""How often painted fluid is a pocket on the pleura."""
 SHARP_TO_HAZY = (0.02, 0.25)
 
 
@@ -144,6 +146,15 @@ def towards(chance: Chance, direction: tuple[float, float, float]) -> torch.Tens
     return axes[0][:, None, None] + axes[1][:, None] + axes[2]
 
 
+def near(chance: Chance, point: torch.Tensor) -> torch.Tensor:
+    """Falls with the distance from a voxel, by 1 in 10 voxels, [z, y, x]."""
+    axes = [
+        (torch.arange(n, device=chance.device, dtype=torch.float32) - p) / 10.0
+        for n, p in zip(CROP, point, strict=True)
+    ]
+    return -torch.sqrt(axes[0][:, None, None] ** 2 + axes[1][:, None] ** 2 + axes[2] ** 2)
+
+
 def above(values: torch.Tensor, inside: torch.Tensor, share: float) -> torch.Tensor | None:
     """The value that this share of the voxels inside exceeds; None when too few are there."""
     chosen = values[inside]
@@ -201,6 +212,11 @@ def with_fluid(
     deep = functional.avg_pool3d(lung[None, None].float(), 9, 1, 4)[0, 0]
     values = towards(chance, slope) + chance.between(0.0, 1.2) * (1.0 - deep) + 0.08 * chance.field((5, 5, 6))
     share = 0.9 if chance.happens(0.08) else float(np.exp(chance.between(-3.5, -0.6)))
+    if chance.happens(POCKET):
+        rim = torch.nonzero(lung & (deep < 0.6))
+        if len(rim):
+            values = near(chance, rim[int(chance.between(0.0, len(rim) - 1.0))]) + 2.0 * (1.0 - deep)
+            share = float(np.exp(chance.between(-4.5, -2.0)))
     level = above(values, lung, share)
     if level is None:
         return hu, label, dense
