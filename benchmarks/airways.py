@@ -27,6 +27,8 @@ from cop_imaging.synth.shapes import Tubes
 CASES = ("NORMAL:951", "COP:952", "CAP:953", "UIP:954", "CEP:955", "NSIP:956", "COP:957", "ADENO:958")
 GRID = Geometry((248, 248, 284), (1.25,) * 3, (-176.875, -146.25, -195.0))
 DEEPEST = 5
+LEAST_SHARE, MOST_LEAK_PERCENT = 0.8, 3.0
+"""Length of the tree to that generation that must be found, and leak that is allowed, in every case."""
 STEP_MM = 0.5
 VESSEL_MM = 1.0
 """Radius from which vessels count."""
@@ -146,7 +148,7 @@ def vessel_figures(found: Anatomy, phantom: Phantom, wide: BoolArray) -> dict[st
 
 
 def main() -> None:
-    """Measure and print one row per case and the mean."""
+    """Measure, print one row per case and the mean; fail when a limit is passed."""
     rows = []
     for name in sys.argv[1:] or CASES:
         disease, seed = name.split(":")
@@ -161,8 +163,11 @@ def main() -> None:
         rows.append(row)
         print(f"{name}, {case.scanner.kernel}, noise {case.scanner.noise_hu:g} HU: ", end="")
         print(" ".join(f"{key} {value:.3f}" for key, value in row.items()), flush=True)
+    within = all(row["to_5"] >= LEAST_SHARE and row["leak_%"] < MOST_LEAK_PERCENT for row in rows)
     keys = dict.fromkeys(key for row in rows for key in row)
     print("mean: " + " ".join(f"{k} {np.nanmean([row.get(k, np.nan) for row in rows]):.3f}" for k in keys))
+    if not within:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":
