@@ -15,10 +15,11 @@ import torch
 from torch.nn import functional
 
 from cop_imaging.anatomy.lung_network.forward import CLASSES
-from cop_imaging.training.lungs.network import WIDTHS, TorchLungs
+from cop_imaging.core.arrays import Float32Array
+from cop_imaging.training.lungs.network import WIDTHS, TorchLungs, exported
 from cop_imaging.training.lungs.views import Stored, View, channels, view_of
 
-__all__ = ["loss_of", "train_lungs"]
+__all__ = ["LEARNING_RATE", "Training", "loss_of", "train_lungs", "trained"]
 
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 2.5e-3, 1e-3, 60
 KEPT = 0.998
@@ -121,6 +122,13 @@ def train_lungs(
         if late:
             break
     return training.mean, training.curve
+
+
+def trained(state: Path, widths: tuple[int, ...] = WIDTHS) -> tuple[dict[str, Float32Array], list[dict[str, float]]]:
+    """The weights that prediction reads, from the running mean of a saved state, and the training curve."""
+    training = Training.begun(0, widths, torch.device("cpu"))
+    training.take_up(state)
+    return exported(training.mean), training.curve
 
 
 def views_ahead(pool: Samples, steps: range, batch: int, seed: int) -> Iterator[list[View]]:
