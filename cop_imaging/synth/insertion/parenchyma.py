@@ -155,6 +155,9 @@ def shares(
     part = np.clip(part, 0.0, 1.1 * (1.0 - lumen))
     part = np.maximum(part - np.float32(DEAD_SHARE) * (part < 0.3), 0.0)
     part = np.minimum(part, np.float32(NEAR_BORDER) * soft * (soft > 0.01))
+    if airways is not None and airways.any():
+        # Bronchi are no part of the mask, but lie in the lung: fluid and masses leave none of them.
+        core = np.clip((blurred((inside | airways).astype(np.float32), wide, spacing_mm) - 0.8) / 0.19, 0.0, 1.0)
     lung = np.maximum(np.clip(part, 0.0, 1.0), core)
     return Shares(part.astype(np.float32), lung.astype(np.float32), core.astype(np.float32))
 

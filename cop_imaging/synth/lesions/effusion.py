@@ -18,6 +18,8 @@ __all__ = ["Effusion", "draw_effusion"]
 
 RISE = 0.35
 """How far the level sinks towards the back per mm of height: more fluid lies at the base."""
+AIRLESS = 0.99
+"""Tissue fraction of collapsed lung: what air is left would make it as dark as the fluid beside it."""
 GAIN = 0.4
 """Growth of the crescent's thickness per mm below the level: it tapers upwards along the side of the chest."""
 
@@ -72,7 +74,7 @@ class Effusion:
         """Collapsed lung, in which vessels and bronchi stay, then fluid over everything."""
         fluid, lung = self.parts(place)
         return (
-            Layer(np.float32(0.93) * lung, self.collapsed_hu),
+            Layer(np.float32(AIRLESS) * lung, self.collapsed_hu),
             Layer(fluid, self.fluid_hu, "effusion", over=True),
         )
 

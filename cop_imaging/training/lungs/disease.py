@@ -76,9 +76,8 @@ def fluid(terrain: Terrain, rng: np.random.Generator) -> tuple[Lesion, ...]:
     target = float(np.exp(rng.uniform(np.log(60.0), np.log(1500.0))))
     contrast = bool(rng.random() < 0.5)
     drawn = draw_effusion(terrain, rng, target_ml=target, side=side, contrast=contrast)  # type: ignore[arg-type]
-    # A fourteenth of what the lesion calls collapsed is aerated lung: as drawn, it would be as dark as the fluid.
     airless_hu = float(rng.uniform(75.0, 105.0) if contrast else rng.uniform(36.0, 58.0))
-    return tuple(replace(lesion, collapsed_hu=round((airless_hu + 60.0) / 0.93, 1)) for lesion in drawn)
+    return tuple(replace(lesion, collapsed_hu=round(airless_hu, 1)) for lesion in drawn)
 
 
 def tumour(terrain: Terrain, rng: np.random.Generator) -> tuple[Lesion, ...]:

@@ -14,6 +14,7 @@ from cop_imaging.core.volume import CTVolume
 from cop_imaging.synth.insertion import insert, model_scan, terrain_of_scan
 from cop_imaging.synth.lesions.cavity import Cavity
 from cop_imaging.synth.lesions.consolidation import Consolidation
+from cop_imaging.synth.lesions.effusion import Effusion
 from cop_imaging.synth.lesions.lesion import Layer
 from cop_imaging.synth.shapes import Slab
 from cop_imaging.synth.terrain import Where
@@ -236,3 +237,14 @@ def test_a_mask_that_fits_no_scan_is_refused(scan):
         insert(volume, np.zeros_like(lungs), [PATCH], seed=1)
     with pytest.raises(ValueError, match="shape"):
         insert(volume, lungs[1:], [PATCH], seed=1)
+
+
+def test_fluid_leaves_no_bronchus_open(scan):
+    volume, lungs, lumen, _ = scan
+    effusion = Effusion((-60.0, 0.0, 0.0), 70.0, True, -200.0, 900.0, seed=4)
+    result = insert(volume, lungs, [effusion], seed=3, airways=lumen)
+    drowned = near(lumen & (Slab.of(volume.geometry).x < 0.0), -1)
+    assert drowned.sum() > 50
+    assert np.median(volume.hu[drowned]) < -850.0
+    assert np.median(result.volume.hu[drowned]) > -60.0
+    assert not (result.truth["airways"] & drowned).any()
