@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
+from scipy import ndimage
+
 from cop_imaging.core.arrays import AnyArray, BoolArray
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import components, dilated, eroded, fill_holes
+from cop_imaging.core.grid import components, dilated, eroded, fill_holes, volume_ml_by_label
 
 __all__ = ["find_body"]
 
 TABLE_RADIUS_MM = 4.0
+LARGEST_WALL_ML = 60.0
+"""A table top is larger."""
+ROOM_AIR_HU = -975.0
 
 
 def find_body(hu: AnyArray, geometry: Geometry, body_hu: float) -> BoolArray:
@@ -23,4 +29,29 @@ def find_body(hu: AnyArray, geometry: Geometry, body_hu: float) -> BoolArray:
     if n == 0:
         return tissue & False
     body = dilated(labels == 1, geometry, TABLE_RADIUS_MM + geometry.spacing_mm[2]) & tissue
-    return fill_holes(body, axial=True)
+    filled = fill_holes(body, axial=True)
+    return fill_holes(filled | behind_thin_walls(hu, tissue & ~filled, filled, geometry), axial=True)
+
+
+def behind_thin_walls(hu: AnyArray, rest: BoolArray, body: BoolArray, geometry: Geometry) -> BoolArray:
+    """Lung that a lean chest's wall, thinner than a table top and lost with it, closes in; and that wall.
+
+    Small pieces of tissue on the body are walls where what they close in is denser than the air of the room.
+    """
+    labels, n = components(rest, connectivity=6)
+    if n == 0:
+        return rest
+    touching = np.zeros(n + 1, dtype=bool)
+    touching[np.unique(labels[dilated(body, geometry, 1.1 * max(geometry.spacing_mm))])] = True
+    small = np.concatenate([[0.0], volume_ml_by_label(labels, n, geometry)]) <= LARGEST_WALL_ML
+    keep = touching & small
+    keep[0] = False
+    walls = keep[labels]
+    closed_in = fill_holes(body | walls, axial=True) & ~body & ~walls
+    spaces, m = components(closed_in, connectivity=6)
+    if m == 0:
+        return closed_in
+    density = ndimage.median(hu, spaces, np.arange(1, m + 1))
+    lung = np.concatenate([[False], np.asarray(density) > ROOM_AIR_HU])[spaces]
+    out: BoolArray = lung | (walls & dilated(lung, geometry, 3.0 * max(geometry.spacing_mm)))
+    return out

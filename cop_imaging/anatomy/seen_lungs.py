@@ -24,6 +24,7 @@ GAP_MM = 3.0
 def seen_lungs(
     logits: LungLogits,
     smooth: Float32Array,
+    body: BoolArray,
     aerated: BoolArray,
     excluded: BoolArray,
     work: Geometry,
@@ -47,7 +48,7 @@ def seen_lungs(
     right, left, fluid = (resample(shares[n], logits.geometry, work, outside=0.0) for n in (1, 2, 3))
     lungness = right + left
     soft = smooth > lung_hu
-    found = np.where(soft, lungness > LIKELY, lungness > POSSIBLE) & ~excluded
+    found = np.where(soft, lungness > LIKELY, lungness > POSSIBLE) & ~excluded & body
     side = np.where(right >= left, RIGHT, LEFT).astype(np.uint8)
     lungs = np.zeros(found.shape, dtype=np.uint8)
     for label in (RIGHT, LEFT):

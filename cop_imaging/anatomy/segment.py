@@ -126,7 +126,7 @@ def _find_lungs(
     whole = None
     if logits is not None:
         whole = seen_lungs(
-            logits, smooth, aerated, excluded, work, lung_hu=config.lung_hu, smallest_ml=config.smallest_part_ml
+            logits, smooth, body, aerated, excluded, work, lung_hu=config.lung_hu, smallest_ml=config.smallest_part_ml
         )
     if whole is None or whole.unseen > config.most_unseen:
         whole = _classical_lungs(whole, aerated, smooth, body, excluded, work, config)

@@ -44,3 +44,18 @@ def test_the_scan_is_left_as_it_was():
     before = hu.tobytes()
     find_body(hu, GRID, -300.0)
     assert hu.tobytes() == before
+
+
+def test_a_chest_wall_thinner_than_a_table_top_still_closes_in_the_lungs():
+    """A lean chest: in front of the lungs lie 5 mm of tissue, and a table below the back."""
+    geometry = Geometry((20, 80, 100), (4.0, 3.0, 3.0))
+    y, x = np.mgrid[:80, :100] * 3.0
+    chest = np.hypot((x - 150.0) / 120.0, (y - 110.0) / 90.0) < 1.0
+    lungs = (np.hypot((x - 150.0) / 100.0, (y - 105.0) / 79.0) < 1.0) & (np.abs(x - 150.0) > 9.0)
+    plane = np.where(chest, 40, -1000)
+    plane[lungs] = -850
+    plane[72:74, 5:95] = 100
+    hu = np.repeat(plane[None], 20, axis=0).astype(np.int16)
+    body = find_body(hu, geometry, -300.0)
+    assert body[:, lungs].mean() > 0.99
+    assert not body[:, 72:74, 5:15].any()

@@ -32,7 +32,7 @@ def found(logits, hu, excluded=None):
     """The lungs of a scene."""
     nothing = np.zeros(WORK.shape, dtype=bool)
     return seen_lungs(
-        LungLogits(logits, SEEN), hu, hu < -400.0, nothing if excluded is None else excluded, WORK,
+        LungLogits(logits, SEEN), hu, ~nothing, hu < -400.0, nothing if excluded is None else excluded, WORK,
         lung_hu=-400.0, smallest_ml=1.0,
     )  # fmt: skip
 
