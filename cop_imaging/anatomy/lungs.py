@@ -52,8 +52,6 @@ class WholeLungs:
     """Share of the aerated lung that the network holds for something else."""
     sure: float = 1.0
     """Dice's coefficient that the network's own probabilities let expect."""
-    kept: float = 1.0
-    """Share of the airless lung that they let expect in the mask."""
 
 
 def whole_lungs(

@@ -64,7 +64,6 @@ def seen_lungs(
     effusion = keep_large(watery & (fluid > LIKELY), work, SMALLEST_FLUID_ML, connectivity=6)
     unsure = watery & ~effusion & (lungness + fluid > LIKELY) & (lungness > POSSIBLE)
     unseen = float((aerated & ~inside).sum()) / max(int(aerated.sum()), 1)
-    airless = lungness * soft
     return WholeLungs(
         lungs,
         inside & soft,
@@ -72,5 +71,4 @@ def seen_lungs(
         effusion,
         unseen,
         sure=float(2.0 * lungness[inside].sum() / max(float(lungness.sum()) + float(inside.sum()), 1.0)),
-        kept=float(airless[inside].sum() / max(float(airless.sum()), 1.0)),
     )

@@ -153,7 +153,7 @@ def _classical_lungs(
     middle_x = float(np.average(np.arange(body.shape[2]), weights=body.sum(axis=(0, 1))))
     sides = right_and_left(aerated, smooth, middle_x, work)
     whole = whole_lungs(sides, smooth, excluded, middle_x, work, config)
-    return whole if seen is None else replace(whole, unseen=seen.unseen, sure=seen.sure, kept=seen.kept)
+    return whole if seen is None else replace(whole, unseen=seen.unseen, sure=seen.sure)
 
 
 def _vessels(
@@ -191,7 +191,6 @@ def _doubt(
         touches_bottom=bool((labels[0] > 0).sum() * pixel_mm2 > EDGE_CONTACT_MM2),
         unseen=whole.unseen,
         sure=whole.sure,
-        kept=whole.kept,
         given=given,
     )
 
@@ -225,17 +224,15 @@ def _issues(doubt: Doubt, trachea_found: bool, config: AnatomyConfig) -> list[Is
                 limit=config.trusted_ratio_low if ratio is None or ratio < 1 else config.trusted_ratio_high,
             )
         )
-    if not doubt.given and (doubt.sure < config.least_sure or doubt.kept < config.least_kept):
-        which = min((doubt.sure / config.least_sure, doubt.sure, config.least_sure),
-                    (doubt.kept / config.least_kept, doubt.kept, config.least_kept))  # fmt: skip
+    if not doubt.given and doubt.sure < config.least_sure:
         issues.append(
             Issue(
                 code="lungs.doubtful",
                 severity=Severity.WARNING,
                 message="The lung mask is doubtful: look at it, and take extents for lower bounds.",
                 affects=("lungs", "consolidation", "ground_glass", "likelihood"),
-                measured=round(which[1], 3),
-                limit=which[2],
+                measured=round(doubt.sure, 3),
+                limit=config.least_sure,
             )
         )
     if doubt.unseen > config.most_unseen:

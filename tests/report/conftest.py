@@ -213,8 +213,8 @@ def report_of(ct: CTVolume, vector: FeatureVector, findings: tuple[Finding, ...]
         issues=(thick, Issue(code="kernel.unknown", severity=Severity.INFO, message="The kernel is not known.")),
         anatomy=AnatomySummary(
             lung_volume_ml=5012.4, right_volume_ml=2700.0, left_volume_ml=2312.4, airway_volume_ml=61.2,
-            vessel_volume_ml=180.0, recovered_ml=12.0, uncertain_ml=3.1, effusion_ml=0.0, mask_trust=0.93, right_to_left=1.168,
-            mask_given=False,
+            vessel_volume_ml=180.0, recovered_ml=12.0, uncertain_ml=3.1, effusion_ml=0.0, mask_trust=0.93,
+            right_to_left=1.168, mask_given=False,
         ),
         findings=tuple(FindingSummary.of(f, TITLES[f.sign]) for f in findings),
         features=vector.as_dict(),

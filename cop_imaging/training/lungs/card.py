@@ -36,7 +36,7 @@ afterwards. The folder's digests name the version.
 Scans: one LIDC-IDRI series at 2.5 mm (CC BY 3.0), the others as block means of 2.5-5 mm: LIDC-IDRI, ACRIN-FLT-Breast,
 TCGA-THCA, NSCLC Radiogenomics, 4D-Lung, LCTSC, ACRIN-NSCLC-FDG-PET, CMB-CRC, QIN LUNG CT (CC BY 3.0 or 4.0),
 Lung-PET-CT-Dx (CC BY 4.0). No pixels of them are in this folder. Insertions into block means are no evidence for
-thin slices.
+thin slices. Scans of the centre that gave most are shown half as often.
 
 ## Training
 
@@ -55,7 +55,8 @@ mask, and how much of what the mask adds around it is lung. The classical method
 ## Known failures
 
 - Collapsed lung in fluid and fluid in consolidated lung differ by 20-60 HU; at high noise they are mixed up.
-- A lung that is white as a whole is partly taken for fluid.
+- A lung that is white as a whole can be taken for fluid, and the reverse.
+- Pockets of fluid that do not lie lowest are mostly taken for airless lung.
 - Borders are those of 3.5 mm cubes: thin layers of consolidation on the pleura are lost where the border errs by half
   a voxel.
 - All disease is made by one family of drawings. No expert's outline of real disease was learned from or measured on.
