@@ -10,7 +10,7 @@ from cop_imaging.anatomy.lungs import WholeLungs
 from cop_imaging.core.anatomy import LEFT, RIGHT
 from cop_imaging.core.arrays import BoolArray, Float32Array
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import closed, keep_large, resample
+from cop_imaging.core.grid import closed, dilated, eroded, keep_large, resample
 
 __all__ = ["seen_lungs"]
 
@@ -18,7 +18,7 @@ LIKELY, POSSIBLE = 0.5, 0.25
 """Probability of lung from which dense tissue is lung, and from which what is as dark as lung is."""
 FLUID_HU = (-40.0, 70.0)
 SMALLEST_FLUID_ML, SMALLEST_UNSURE_ML = 5.0, 1.0
-GAP_MM = 3.0
+GAP_MM, ENCLOSED_MM, THIN_MM = 3.0, 5.0, 3.0
 
 
 def seen_lungs(
@@ -48,7 +48,13 @@ def seen_lungs(
     right, left, fluid = (resample(shares[n], logits.geometry, work, outside=0.0) for n in (1, 2, 3))
     lungness = right + left
     soft = smooth > lung_hu
-    found = np.where(soft, lungness > LIKELY, lungness > POSSIBLE) & ~excluded & body
+    airy = ~soft & (lungness > POSSIBLE) & ~excluded & body
+    enclosed = closed(airy, work, ENCLOSED_MM)
+    dense = soft & (lungness > LIKELY) & ~excluded & body
+    # A thin layer between aerated lung and its surroundings is what the coarse grid does not resolve.
+    thick = eroded(dense | enclosed, work, THIN_MM) & ~enclosed
+    found = airy | (dense & (enclosed | dilated(thick, work, THIN_MM + work.spacing_mm[0])))
+    del airy, enclosed, dense, thick
     side = np.where(right >= left, RIGHT, LEFT).astype(np.uint8)
     lungs = np.zeros(found.shape, dtype=np.uint8)
     for label in (RIGHT, LEFT):
