@@ -56,4 +56,4 @@ def test_the_scan_is_measured_plausibly(inserted):
     volume, anatomy, _ = inserted
     model = model_scan(volume, anatomy.lungs)
     assert 0.35 < model.spread.plane_mm < 1.2
-    assert 8.0 < np.median(model.noise.sd_hu.values) < 40.0
+    assert 8.0 < np.median(model.noise.sd_hu) < 40.0
