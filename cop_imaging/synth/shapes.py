@@ -63,8 +63,9 @@ class Slab:
             Share of z in the normal of the edge, -1 to 1.
         """
         h, high = self.voxel_mm, self.height_mm or self.voxel_mm
-        # Rounding makes directions a little longer than 1.
-        up = np.minimum(upwards * upwards, np.float32(1.0))
+        up = upwards * upwards
+        if high < h:  # rounding makes directions a little longer than 1, which must not make a width of nothing
+            up = np.minimum(up, np.float32(1.0))
         return np.sqrt(np.float32(h * h) + np.float32(high * high - h * h) * up)
 
     def edge_mm(self, centre: Sequence[float], least_mm: float) -> Float32Array:
