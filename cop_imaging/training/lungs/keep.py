@@ -1,11 +1,8 @@
-"""Write the lung network as a whole folder or not at all."""
+"""Store the lung network: weights, training curve, evaluation, card."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +12,8 @@ from safetensors.numpy import save
 
 from cop_imaging.anatomy.lung_network.weights import DIGESTS, WEIGHTS
 from cop_imaging.core.arrays import Float32Array
-from cop_imaging.errors import OutputError
-from cop_imaging.provenance import file_digest
 from cop_imaging.training.lungs.card import card
+from cop_imaging.training.model_folder import write_model_folder, write_text
 
 __all__ = ["CARD", "CURVE", "EVALUATION", "store_network"]
 
@@ -36,24 +32,9 @@ def store_network(
     OutputError
         If the folder cannot be written, or holds something that is not a network.
     """
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / DIGESTS).is_file())):
-        raise OutputError(f"{out} holds something that is not a network; name a new folder")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        try:
-            _write(weights, curve, figures, new)
-            # mkdtemp makes a folder that only its owner may read.
-            new.chmod(0o755)
-            if out.exists():
-                shutil.rmtree(out)
-            os.replace(new, out)
-        except BaseException:
-            shutil.rmtree(new, ignore_errors=True)
-            raise
-    except OSError as error:
-        raise OutputError(f"the network cannot be written to {out}: {error.strerror or error}") from error
-    return out
+    return write_model_folder(
+        out, lambda folder: _write(weights, curve, figures, folder), digests=DIGESTS, what="network"
+    )
 
 
 def _write(
@@ -62,12 +43,6 @@ def _write(
     halves = {name: np.ascontiguousarray(array, dtype=np.float16) for name, array in sorted(weights.items())}
     (folder / WEIGHTS).write_bytes(save(halves))
     rounded = [{name: round(value, 4) for name, value in row.items()} for row in curve]
-    _text(folder / CURVE, json.dumps(rounded, indent=0) + "\n")
-    _text(folder / EVALUATION, json.dumps(figures, indent=1) + "\n")
-    _text(folder / CARD, card(figures, parameters=sum(array.size for array in weights.values()), curve=rounded))
-    names = sorted((WEIGHTS, CURVE, EVALUATION, CARD))
-    _text(folder / DIGESTS, "".join(f"{file_digest(folder / name)}  {name}\n" for name in names))
-
-
-def _text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
+    write_text(folder / CURVE, json.dumps(rounded, indent=0) + "\n")
+    write_text(folder / EVALUATION, json.dumps(figures, indent=1) + "\n")
+    write_text(folder / CARD, card(figures, parameters=sum(array.size for array in weights.values()), curve=rounded))
