@@ -98,7 +98,7 @@ def analyze(
     with progress.stage("scene", "laying out frames of reference"):
         scene = build_scene(volume, anatomy, config.scene)
     with progress.stage("signs", "looking for signs"):
-        findings = observe(scene, config.signs, volume.issues)
+        findings = observe(scene, config.signs, (*volume.issues, *anatomy.issues))
         vector = vectorize(findings)
     # What ingestion saw of the lungs already, anatomy does not say again.
     said = {issue.code for issue in volume.issues}

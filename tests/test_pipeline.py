@@ -270,6 +270,37 @@ def test_a_sign_that_the_scan_spoils_is_not_assessable(analysis, series, config,
     assert all(m.value is None for m in finding.measures)
 
 
+@pytest.fixture
+def with_doubt(analysis, series, config, monkeypatch):
+    """The report of a chest whose lung mask raises an issue."""
+
+    def report(**fields):
+        issue = Issue(message="look at the mask", affects=("lungs",), **fields)
+        doubted = dataclasses.replace(analysis.anatomy, issues=(issue,))
+        monkeypatch.setattr(pipeline, "segment", lambda *_, **__: doubted)
+        return analyze(series, config=config)
+
+    return report
+
+
+def test_a_doubtful_lung_mask_makes_sizes_lower_bounds_in_every_output(with_doubt, tmp_path):
+    bounded = ("consolidation", "ground_glass")
+    found = with_doubt(code="lungs.doubtful", severity=Severity.WARNING, lower_bounds=bounded)
+    assert found.report.status is Status.LIMITED
+    assert found.likelihood.status == "limited"
+    folder = found.save(tmp_path / "out")
+    text = json.loads((folder / "report.json").read_text())
+    assert [f["sign"] for f in text["findings"] if f["lower_bounds"]] == list(bounded)
+    assert "\N{GREATER-THAN OR EQUAL TO}" in (folder / "report.html").read_text()
+    assert "at least" in "\n".join(summary_lines(found.report))
+
+
+def test_a_lung_mask_that_cannot_be_used_leaves_nothing_to_assess(with_doubt):
+    found = with_doubt(code="lungs.unusable", severity=Severity.ERROR)
+    assert found.report.status is Status.NOT_ASSESSABLE
+    assert found.likelihood is None
+
+
 def test_a_warning_limits_the_report_and_keeps_the_likelihood(analysis, known, series, config, monkeypatch):
     thick = Issue(code="slices.thick", severity=Severity.WARNING, message="thick", affects=("ground_glass",))
     monkeypatch.setattr(pipeline, "read_series", lambda *_, **__: dataclasses.replace(analysis.volume, issues=(thick,)))

@@ -231,6 +231,7 @@ def _issues(doubt: Doubt, trachea_found: bool, config: AnatomyConfig) -> list[Is
                 severity=Severity.WARNING,
                 message="The lung mask is doubtful: look at it, and take extents for lower bounds.",
                 affects=("lungs", "consolidation", "ground_glass", "likelihood"),
+                lower_bounds=("consolidation", "ground_glass"),
                 measured=round(doubt.sure, 3),
                 limit=config.least_sure,
             )

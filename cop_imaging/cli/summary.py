@@ -43,5 +43,5 @@ def _likelihood_line(report: Report) -> str:
 def _sign_line(finding: FindingSummary) -> str:
     score = "" if finding.score is None else f", score {finding.score:.2f}"
     volume = next((m.value for m in finding.measures if m.name == f"{finding.sign}.volume_ml"), None)
-    size = "" if volume is None else f", {volume:.1f} ml"
+    size = "" if volume is None else f", {'at least ' if finding.lower_bounds else ''}{volume:.1f} ml"
     return f"{finding.presence.value}: {finding.title}{score}{size}"

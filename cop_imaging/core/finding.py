@@ -107,6 +107,8 @@ class Finding:
     lesions: tuple[Lesion, ...] = ()
     best_z: int | None = None
     """Index in the crop of the slice that shows the sign best."""
+    lower_bounds: bool = False
+    """Volumes and extents are lower bounds: lung, and the sign with it, may be missing from the mask."""
 
     def __post_init__(self) -> None:
         declared = [f.name for f in self.features]

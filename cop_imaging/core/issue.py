@@ -40,6 +40,8 @@ class Issue(BaseModel):
     """Names of the signs (or ``lungs``, ``likelihood``) that can be trusted less."""
     spoils: tuple[str, ...] = ()
     """Names of the signs (or ``likelihood``) that cannot be trusted at all: not assessable, or not given."""
+    lower_bounds: tuple[str, ...] = ()
+    """Names of the signs whose volumes and extents are lower bounds: lung, and disease with it, may be missing."""
     measured: float | None = None
     limit: float | None = None
 

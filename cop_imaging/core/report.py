@@ -62,6 +62,8 @@ class FindingSummary(BaseModel):
     reason: str
     measures: tuple[Measure, ...]
     lesions: tuple[Lesion, ...]
+    lower_bounds: bool = False
+    """Volumes and extents are lower bounds: the lung mask is doubtful."""
 
     @classmethod
     def of(cls, finding: Finding, title: str) -> FindingSummary:
@@ -74,6 +76,7 @@ class FindingSummary(BaseModel):
             reason=finding.reason,
             measures=finding.measures,
             lesions=finding.lesions,
+            lower_bounds=finding.lower_bounds,
         )
 
 

@@ -58,7 +58,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("interval", "label", "number", "percent", "plain_name", "quantity", "signed"):
+    for name in ("at_least", "interval", "label", "number", "percent", "plain_name", "quantity", "signed"):
         environment.filters[name] = getattr(wording, name)
     return environment
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from cop_imaging.core import FindingSummary, Measure
 
 __all__ = [
+    "at_least",
     "headline",
     "interval",
     "label",
@@ -27,6 +28,7 @@ MINUS = "\N{MINUS SIGN}"
 EN_DASH = "\N{EN DASH}"
 SPACE = "\N{NARROW NO-BREAK SPACE}"
 MISSING = "\N{EM DASH}"
+AT_LEAST = "\N{GREATER-THAN OR EQUAL TO}"
 
 UNITS = {"percent": "%", "1": "", "fraction": ""}
 SUFFIXES = {"percent": "_percent", "mm": "_mm", "ml": "_ml", "HU": "_hu", "deg": "_deg"}
@@ -82,6 +84,14 @@ def interval(measure: Measure) -> str:
         return ""
     dash = " to " if measure.low < 0 else EN_DASH
     return f"{number(measure.low, measure.unit)}{dash}{number(measure.high, measure.unit)}"
+
+
+def at_least(measure: Measure | None, finding: FindingSummary) -> str:
+    """The mark before a volume or extent that is a lower bound, else nothing."""
+    if measure is None or measure.value is None or not finding.lower_bounds:
+        return ""
+    tail = measure.name.partition(".")[2]
+    return f"{AT_LEAST}{SPACE}" if tail.startswith("extent_") or tail == "volume_ml" else ""
 
 
 def percent(p: float) -> str:

@@ -42,15 +42,18 @@ SIGNS = signs_with(SignsConfig())
 def observe(scene: Scene, config: SignsConfig | None = None, issues: Sequence[Issue] = ()) -> tuple[Finding, ...]:
     """The finding of every sign; each sees the findings that it needs.
 
-    A sign that an issue spoils is not assessable; with gaps between slices no finding claims a volume.
+    A sign that an issue spoils is not assessable, and one whose lungs may be incomplete is bounded from below; with
+    gaps between slices no finding claims a volume.
     """
     spoiled = {sign: issue.message for issue in issues for sign in issue.spoils}
+    bounded = {sign for issue in issues for sign in issue.lower_bounds}
     found: dict[str, Finding] = {}
     for sign in signs_with(config or SignsConfig()):
         if sign.name in spoiled:
             finding = not_assessable(sign, spoiled[sign.name])
         else:
             finding = sign.observe(scene, {name: found[name] for name in sign.needs})
+            finding = replace(finding, lower_bounds=sign.name in bounded)
         found[sign.name] = finding if scene.acquisition.contiguous else _without_volumes(finding)
     return tuple(found.values())
 

@@ -85,6 +85,11 @@ def test_a_scan_that_cannot_be_assessed_gets_no_number_and_is_told_why():
     ]
 
 
+def test_volumes_in_a_doubtful_lung_mask_are_said_to_be_lower_bounds():
+    findings = tuple(f.model_copy(update={"lower_bounds": True}) for f in report().findings)
+    assert "present: Ground-glass opacity, score 0.91, at least 123.5 ml" in summary_lines(report(findings=findings))
+
+
 def test_a_scan_unlike_what_the_model_knows_is_told_beside_the_number():
     unlike = LIKELIHOOD.model_copy(update={"out_of_distribution": True})
     assert "outside what the model was trained on" in summary_lines(report(likelihood=unlike))[1]

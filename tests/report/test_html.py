@@ -138,6 +138,17 @@ def test_a_series_that_is_not_assessable_says_why_and_gives_no_number(refused):
     assert "Slices are 2.5 mm thick" not in text.partition("Likelihood")[0]
 
 
+def test_sizes_in_a_doubtful_lung_mask_read_as_lower_bounds(analysis):
+    first, *rest = analysis.report.findings
+    doubted = analysis.report.model_copy(update={"findings": (first.model_copy(update={"lower_bounds": True}), *rest)})
+    before, after = (
+        Page(report_html(r)).text.replace("\N{NARROW NO-BREAK SPACE}", " ") for r in (analysis.report, doubted)
+    )
+    assert "≥" not in before
+    assert "volume ≥ 1.5 ml [1.2–1.9]" in after
+    assert "≥: lower bound, since the lung mask is doubtful" in after
+
+
 def test_a_missing_sign_shows_its_reason_and_no_zero(analysis):
     html = report_html(analysis.report)
     row = re.search(r"<tr class=\"not_assessable\">.*?</tr>", html, re.S)[0]

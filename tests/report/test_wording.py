@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cop_imaging.core import Measure
+from cop_imaging.core import FindingSummary, Measure, Presence
 from cop_imaging.report import wording
 
 THIN = "\N{NARROW NO-BREAK SPACE}"
@@ -71,3 +71,27 @@ def test_shells_and_zones_are_found_by_name(analysis):
 def test_the_headline_is_volume_extent_and_what_only_this_sign_has(analysis):
     names = [m.name for m in wording.headline(analysis.report.findings[0])]
     assert names == ["consolidation.volume_ml", "consolidation.extent_percent", "consolidation.count"]
+
+
+def summary_with(lower_bounds):
+    volume = Measure(name="bands.volume_ml", value=2.0, unit="ml")
+    return FindingSummary(
+        sign="bands", title="Bands", presence=Presence.PRESENT, score=1.0, reason="", measures=(volume,), lesions=(),
+        lower_bounds=lower_bounds,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["bands.volume_ml", "bands.extent_percent", "bands.extent_over_30_mm_percent"])
+def test_volumes_and_extents_in_a_doubtful_mask_read_as_lower_bounds(name):
+    measure = Measure(name=name, value=2.0, unit="ml")
+    assert wording.at_least(measure, summary_with(True)) == f"≥{THIN}"
+    assert wording.at_least(measure, summary_with(False)) == ""
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [None, Measure(name="bands.volume_ml", value=None, unit="ml"), Measure(name="bands.mean_hu", value=1.0, unit="HU")],
+    ids=["nothing", "not measured", "density"],
+)
+def test_what_has_no_size_is_no_lower_bound(measure):
+    assert wording.at_least(measure, summary_with(True)) == ""

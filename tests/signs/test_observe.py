@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cop_imaging.core import Acquisition, Lesion, Presence, SliceIdentity
+from cop_imaging.core import Acquisition, Issue, Lesion, Presence, Severity, SliceIdentity
 from cop_imaging.signs import SIGNS, SignsConfig, observe, schema_of, signs_with, vectorize
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import MOST_LESIONS, best_slice, lesion_table
@@ -95,6 +95,14 @@ def test_slices_of_eight_millimetres_leave_lungs_and_consolidation_alone(scene):
     assert np.isnan(vector["ground_glass.volume_ml"])
     assert np.isnan(vector["reversed_halo.count"])
     assert vector["consolidation.volume_ml"] > 0
+
+
+def test_only_signs_that_an_issue_bounds_are_lower_bounds_and_their_values_stay(scene):
+    issue = Issue(code="lungs.doubtful", severity=Severity.WARNING, message="", lower_bounds=("consolidation",))
+    plain, bounded = observe(scene), observe(scene, None, (issue,))
+    assert [f.sign for f in bounded if f.lower_bounds] == ["consolidation"]
+    assert not [f for f in plain if f.lower_bounds]
+    assert vectorize(plain).values.tobytes() == vectorize(bounded).values.tobytes()
 
 
 def test_a_changed_limit_changes_what_is_found(scene):
