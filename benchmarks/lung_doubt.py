@@ -1,130 +1,183 @@
-"""Does the doubt flag catch bad lung masks? ``python -m benchmarks.lung_doubt [--first SEED --count N]``.
+"""Does the doubt flag catch bad lung masks? ``python -m benchmarks.lung_doubt CHESTS... --rows ROWS.jsonl [--fit]``.
 
-Made chests that are hard on purpose: a white lung, huge effusions, strong noise, a cut field of view, odd positions. A
-mask is bad when its Dice is below 0.93, or when it keeps less than 0.7 of the airless lung in pieces of 5 mL and more.
-Every second chest is an ordinary one, for the false alarms.
+Masks the chests of ``benchmarks.hard_chests``, a line of numbers each; those that have a line are left alone. A mask is
+bad when its Dice is below 0.93, or when it keeps less than 0.7 of the airless lung in pieces of 5 mL and more at the
+lung's border. What ingestion says of the orientation is asked first, as for every series. The flags are counted anew
+from the numbers with the limits in force: ``--fit`` looks for better ones, on other chests than those that are shown.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
-import sys
-from dataclasses import replace
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 from scipy.stats import beta
 
+from benchmarks.hard_chests import Chest, load
 from cop_imaging.anatomy import AnatomyConfig, segment
-from cop_imaging.core.arrays import AnyArray
-from cop_imaging.core.volume import CTVolume
+from cop_imaging.anatomy.doubt import mask_issues
+from cop_imaging.anatomy.doubt_config import DoubtConfig
+from cop_imaging.core.anatomy import Doubt
+from cop_imaging.core.arrays import BoolArray, UInt8Array
+from cop_imaging.core.grid import components
 from cop_imaging.errors import SeriesError
-from cop_imaging.synth.case import draw_case, stream
-from cop_imaging.synth.ground import ground_of
-from cop_imaging.synth.phantom import scanned
-from cop_imaging.synth.render import model_of
-from cop_imaging.training.lungs.disease import FAMILIES
-from cop_imaging.training.lungs.samples import GRID, airless, made_chest
+from cop_imaging.ingest.quality import QualityConfig, assess
+from cop_imaging.training.lungs.samples import GRID_MM, IGNORED
 
-HARD = ("white", "fluid", "noise", "cut", "turned")
 QUICK = AnatomyConfig(method="network", work_spacing_mm=3.0)
-"""The chests are drawn on cubes of 3.5 mm: a finer grid shows nothing more."""
+"""The chests lie on cubes of 3.5 mm: a finer grid shows nothing more."""
 LEAST_DICE, LEAST_KEPT, LEAST_ML = 0.93, 0.7, 5.0
+FEW_FALSE_ALARMS = 0.08
+"""Share of good masks that may be doubted when limits are looked for: below what is wanted, for chance."""
+VOXEL_ML = GRID_MM**3 / 1000.0
+Row = dict[str, object]
 
 
-def chest(seed: int) -> tuple[str, CTVolume, dict[str, AnyArray]]:
-    """A chest: ordinary for even seeds, hard for odd ones."""
-    if seed % 2 == 0:
-        phantom, _ = made_chest(seed)
-        return "ordinary", phantom.volume, dict(phantom.truth)
-    rng = np.random.default_rng([seed, 21])
-    kind = HARD[seed // 2 % len(HARD)]
-    case = draw_case("NORMAL", seed).with_slices(GRID.spacing_mm[0])
-    model = model_of(case.body, stream(seed, "model"))
-    terrain = ground_of(model).terrain
-    families = {"white": ("white_out", "lobar"), "fluid": ("fluid", "fluid", "fluid")}.get(kind, ("lobar", "patchy"))
-    lesions = tuple(lesion for name in families for lesion in FAMILIES[name][0](terrain, rng))
-    phantom = scanned(model, GRID, lesions, case.scanner, stream(seed, "noise"))
-    hu, truth = phantom.volume.hu.astype(np.float32), {name: np.array(a) for name, a in phantom.truth.items()}
-    if kind == "noise":
-        hu += rng.normal(0.0, rng.uniform(80.0, 300.0), hu.shape)
-    elif kind == "cut":
-        axis = int(rng.integers(3))
-        share, low = rng.uniform(0.35, 0.6), bool(rng.random() < 0.5)
-        n = int(share * hu.shape[axis])
-        keep = tuple((slice(None, n) if low else slice(-n, None)) if a == axis else slice(None) for a in range(3))
-        gone = np.ones(hu.shape, dtype=bool)
-        gone[keep] = False
-        hu[gone] = -1024.0
-        for mask in truth.values():
-            mask[gone] = 0
-    elif kind == "turned":
-        # A header that lies about the position: the back where the front should be, or head and feet exchanged.
-        axes = ((1, 2), (0, 2), (0, 1))[int(rng.integers(3))]
-        hu = np.ascontiguousarray(np.flip(hu, axes))
-        truth = {name: np.ascontiguousarray(np.flip(a, axes)) for name, a in truth.items()}
-    values = np.clip(np.rint(hu), -1024, 3071).astype(np.int16)
-    return kind, replace(phantom.volume, hu=values), truth
+def masked(path: Path) -> Row:
+    """One chest: what it is, how good its mask is, and every number of doubt."""
+    chest = load(path)
+    row: Row = {"seed": int(path.stem), "kind": chest.kind, "details": chest.details}
+    _, said = assess(chest.volume, QualityConfig())
+    volume = replace(chest.volume, issues=said)
+    row["said"] = [f"{issue.code} {issue.severity.value}" for issue in said]
+    try:
+        found = segment(volume, QUICK)
+    except SeriesError as error:
+        return row | {"refused": error.code}
+    return (
+        row | compared(chest, found.lungs) | {"doubt": asdict(found.doubt)} | {"codes": [i.code for i in found.issues]}
+    )
+
+
+def compared(chest: Chest, got: UInt8Array) -> Row:
+    """Dice where the truth is known, share of airless lung kept, and share of lung under the other side's name."""
+    known, truth = chest.lungs != IGNORED, (chest.lungs > 0) & (chest.lungs != IGNORED)
+    mask = (got > 0) & known
+    pieces = at_border(chest.airless & truth, truth)
+    swapped = ((chest.lungs == 1) & (got == 2)) | ((chest.lungs == 2) & (got == 1))
+    lungs = max(int(truth.sum()), 1)
+    return {
+        "dice": float(2 * (mask & truth).sum() / max(int(mask.sum() + truth.sum()), 1)),
+        "airless_ml": float(pieces.sum()) * VOXEL_ML,
+        "kept": float((mask & pieces).sum() / pieces.sum()) if pieces.any() else None,
+        "swapped": float(swapped.sum() / lungs),
+    }
+
+
+def at_border(airless: BoolArray, lungs: BoolArray) -> BoolArray:
+    """Pieces of airless lung of 5 mL and more that touch the lungs' border."""
+    labels, n = components(airless)
+    border = lungs & ~ndimage.binary_erosion(lungs)
+    large = np.bincount(labels.ravel(), minlength=n + 1) * VOXEL_ML >= LEAST_ML
+    wanted = large & np.isin(np.arange(n + 1), labels[border])
+    wanted[0] = False
+    out: BoolArray = wanted[labels]
+    return out
+
+
+def bad(row: Row) -> bool:
+    """Whether the mask should have been doubted."""
+    return row["dice"] < LEAST_DICE or (row["kept"] is not None and row["kept"] < LEAST_KEPT)  # type: ignore[operator]
+
+
+def doubted(row: Row, limits: DoubtConfig, *, alone: bool = False) -> bool:
+    """Whether it was, with these limits; ``alone`` leaves out what ingestion says."""
+    names = {f.name for f in fields(Doubt)}
+    numbers = {k: v for k, v in row["doubt"].items() if k in names}  # type: ignore[attr-defined]
+    doubt = Doubt(**numbers)
+    return bool(
+        mask_issues(replace(doubt, turned=doubt.turned and not alone), QUICK.model_copy(update={"doubt": limits}))
+    )
+
+
+def share(rows: Sequence[Row], hit: Callable[[Row], bool]) -> str:
+    """How many are hit, with the exact 95 % interval."""
+    n, k = len(rows), sum(hit(r) for r in rows)
+    low = beta.ppf(0.025, k, n - k + 1) if k else 0.0
+    high = beta.ppf(0.975, k + 1, n - k) if k < n else 1.0
+    return f"{k} of {n} = {k / max(n, 1):.3f} ({low:.3f}-{high:.3f})"
+
+
+def report(rows: Sequence[Row], limits: DoubtConfig) -> None:
+    """Caught masks and false alarms."""
+    refused = [r for r in rows if "refused" in r]
+    masks = [r for r in rows if "refused" not in r]
+    wrong, right = [r for r in masks if bad(r)], [r for r in masks if not bad(r)]
+    lying = [r for r in masks if r["kind"] == "turned"]
+
+    def hit(row: Row) -> bool:
+        return doubted(row, limits)
+
+    def hit_alone(row: Row) -> bool:
+        return doubted(row, limits, alone=True)
+
+    print(f"{len(rows)} chests, {len(refused)} refused for want of lungs, {len(wrong)} bad masks")
+    print(f"bad masks doubted: {share(wrong, hit)}; without ingestion's word {share(wrong, hit_alone)}")
+    print(f"  Dice below {LEAST_DICE}: {share([r for r in wrong if r['dice'] < LEAST_DICE], hit)}")  # type: ignore[operator]
+    print(f"  only bitten: {share([r for r in wrong if r['dice'] >= LEAST_DICE], hit)}")  # type: ignore[operator]
+    print(f"good masks doubted: {share(right, hit)}; without ingestion's word {share(right, hit_alone)}")
+    print(f"  but for headers that lie: {share([r for r in right if r not in lying], hit)}")
+    print(f"headers that lie, named by ingestion: {share(lying, lambda r: bool(r['doubt']['turned']))}")  # type: ignore[index]
+    useless = [r for r in masks if (r["doubt"]["expected_dice"] or 1.0) < limits.least_usable]  # type: ignore[index]
+    print(f"called of no use: {len(useless)}, of which bad {share(useless, bad)}")
+    for kind in sorted({str(r["kind"]) for r in rows}):
+        mine = [r for r in masks if r["kind"] == kind]
+        caught, false = share([r for r in mine if bad(r)], hit), share([r for r in mine if not bad(r)], hit)
+        print(f"  {kind:16} {len(mine):3}: bad and doubted {caught}, good and doubted {false}")
+
+
+def fitted(rows: Sequence[Row]) -> DoubtConfig:
+    """Limits that catch most bad masks with few false alarms; headers that lie are left to ingestion."""
+    masks = [r for r in rows if "refused" not in r and r["kind"] != "turned"]
+    wrong, right = [r for r in masks if bad(r)], [r for r in masks if not bad(r)]
+
+    def worth(limits: DoubtConfig) -> tuple[bool, int, int]:
+        caught, false = (sum(doubted(r, limits, alone=True) for r in group) for group in (wrong, right))
+        return false <= FEW_FALSE_ALARMS * len(right), caught, -false
+
+    return max(candidates(), key=worth)
+
+
+def candidates() -> Iterator[DoubtConfig]:
+    """Round limits."""
+    unclear, kept = np.arange(0.03, 0.13, 0.005), np.arange(0.4, 0.96, 0.05)
+    for u, k, m in itertools.product(unclear, kept, (2.0, 3.0, 5.0, 8.0, 12.0, 20.0)):
+        yield DoubtConfig(most_unclear=round(u, 3), least_kept=round(k, 2), least_missed_ml=m)
 
 
 def main() -> None:
-    """Make, mask, count."""
+    """Mask what has no line yet, then count."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--first", type=int, default=95_001)
-    parser.add_argument("--count", type=int, default=300)
-    parser.add_argument("--out", type=Path, help="file of JSON lines that is gone on with")
+    parser.add_argument("chests", type=Path, nargs="*", help="files of benchmarks.hard_chests")
+    parser.add_argument("--rows", type=Path, required=True, help="file of JSON lines that is gone on with")
+    parser.add_argument("--turn", default="0/1", help="I/N: of every N chests the I-th, for several processes")
+    parser.add_argument("--fit", action="store_true", help="look for limits")
     arguments = parser.parse_args()
-    rows = (
-        [json.loads(line) for line in arguments.out.read_text().splitlines()]
-        if arguments.out and arguments.out.exists()
-        else []
-    )
-    for seed in range(arguments.first + len(rows), arguments.first + arguments.count):
-        kind, volume, truth = chest(seed)
-        lungs = truth["lungs"] > 0
-        row: dict[str, object] = {"seed": seed, "kind": kind}
-        try:
-            found = segment(volume, QUICK)
-        except SeriesError as error:
-            row |= {"refused": error.code}
-        else:
-            got, dense = found.lungs > 0, airless(truth)
-            ml = float(dense.sum()) * volume.geometry.voxel_ml
-            swapped = int(
-                ((truth["lungs"] == 1) & (found.lungs == 2)).sum() + ((truth["lungs"] == 2) & (found.lungs == 1)).sum()
-            )
-            d = found.doubt
-            row |= {
-                "dice": float(2 * (got & lungs).sum() / max(int(got.sum() + lungs.sum()), 1)),
-                "kept": float((got & dense).sum() / dense.sum()) if ml >= LEAST_ML else None,
-                "swapped": swapped / max(int(lungs.sum()), 1),
-                "trust": d.trust, "sure": d.sure,
-                "unseen": d.unseen, "ratio": d.right_to_left, "issues": [i.code for i in found.issues],
-            }  # fmt: skip
-        rows.append(row)
-        line = json.dumps(row)
-        print(line, flush=True)
-        if arguments.out:
-            with arguments.out.open("a") as file:
-                file.write(line + "\n")
-    report(rows)
+    known = {r["seed"] for r in rows_of(arguments.rows)}
+    which, turns = (int(part) for part in arguments.turn.split("/"))
+    for path in sorted(arguments.chests)[which::turns]:
+        if int(path.stem) not in known:
+            line = json.dumps(masked(path)) + "\n"
+            print(line[:160].rstrip(), flush=True)
+            file = os.open(arguments.rows, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            os.write(file, line.encode())
+            os.close(file)
+    rows = rows_of(arguments.rows)
+    limits = fitted(rows) if arguments.fit else DoubtConfig()
+    print(limits)
+    report(rows, limits)
 
 
-def report(rows: list[dict[str, object]]) -> None:
-    """Caught and false alarms with their intervals."""
-    masks = [r for r in rows if "refused" not in r]
-    bad = [r for r in masks if r["dice"] < LEAST_DICE or (r["kept"] is not None and r["kept"] < LEAST_KEPT)]  # type: ignore[operator]
-    good = [r for r in masks if r not in bad]
-    for title, group in (("bad masks caught", bad), ("good masks doubted", good)):
-        hits = sum("lungs.doubtful" in r["issues"] for r in group)  # type: ignore[operator]
-        n = len(group)
-        low, high = beta.ppf([0.025, 0.975], [hits, hits + 1], [n - hits + 1, n - hits]) if n else (np.nan, np.nan)
-        print(
-            f"{title}: {hits} of {n} = {hits / max(n, 1):.3f} ({np.nan_to_num(low):.3f}-"
-            f"{np.nan_to_num(high, nan=1.0):.3f})"
-        )
-    print(f"refused: {len(rows) - len(masks)}", file=sys.stderr)
+def rows_of(path: Path) -> list[Row]:
+    """Lines there are."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 if __name__ == "__main__":

@@ -95,7 +95,8 @@ def summary_of(anatomy: Anatomy) -> str:
     amounts = " ".join(f"{name} {mask.sum() * ml:.0f}" for name, mask in masks.items() if name != "airways")
     d = anatomy.doubt
     codes = " ".join(issue.code for issue in anatomy.issues)
-    return f"{amounts} mL, trust {d.trust:.2f} sure {d.sure:.3f} unseen {d.unseen:.3f} {codes}"
+    expected = f"Dice expected {d.expected_dice or 1.0:.3f} unclear {d.unclear or 0.0:.3f} unseen {d.unseen:.3f}"
+    return f"{amounts} mL, trust {d.trust:.2f} {expected} {codes}"
 
 
 def main() -> None:

@@ -253,7 +253,7 @@ def made_in_positions(seeds: range) -> list[bool]:
                     downward, told = gravity_said(again, found, truth["effusion"], position)
                     text += f"; gravity {'right' if downward else 'WRONG'}, {told}"
                     codes = " ".join(issue.code for issue in found.issues)
-                    text += f"; sure {found.doubt.sure:.3f} {codes}"
+                    text += f"; Dice expected {found.doubt.expected_dice or 1.0:.3f} {codes}"
                 verdicts.append(good)
                 print(f"{'yes' if good else 'NO '} made {seed} {position}, {method}: {text}", flush=True)
     return verdicts

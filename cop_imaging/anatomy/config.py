@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from cop_imaging.anatomy.bronchi_config import BronchiConfig
+from cop_imaging.anatomy.doubt_config import DoubtConfig
 from cop_imaging.anatomy.vessels_config import VesselsConfig
 from cop_imaging.config import Section, quantity
 
@@ -67,14 +68,6 @@ class AnatomyConfig(Section):
         unit="1",
         means="share of the aerated lung missed by the network from which the classical method stands in for it",
         source="far beyond what airways and bowel gas explain; estimate",
-    )
-    least_sure: float = quantity(
-        0.9,
-        low=0.0,
-        high=1.0,
-        unit="1",
-        means="Dice's coefficient expected from the network's own probabilities below which the mask is doubtful",
-        source="good masks of 20 made chests lie above 0.95, half chests at 0.84; estimate",
     )
     gas_hu: float = quantity(
         -955.0,
@@ -194,5 +187,6 @@ class AnatomyConfig(Section):
         means="largest right-to-left volume ratio that raises no doubt",
         source="normal range",
     )
+    doubt: DoubtConfig = DoubtConfig()
     bronchi: BronchiConfig = BronchiConfig()
     vessels: VesselsConfig = VesselsConfig()

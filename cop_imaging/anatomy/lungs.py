@@ -50,8 +50,6 @@ class WholeLungs:
     """Pleural fluid, when it was looked for."""
     unseen: float = 0.0
     """Share of the aerated lung that the network holds for something else."""
-    sure: float = 1.0
-    """Dice's coefficient that the network's own probabilities let expect."""
 
 
 def whole_lungs(

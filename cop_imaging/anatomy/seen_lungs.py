@@ -76,5 +76,4 @@ def seen_lungs(
         keep_large(unsure, work, SMALLEST_UNSURE_ML),
         effusion,
         unseen,
-        sure=float(2.0 * lungness[inside].sum() / max(float(lungness.sum()) + float(inside.sum()), 1.0)),
     )

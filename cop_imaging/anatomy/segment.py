@@ -10,6 +10,7 @@ from cop_imaging.anatomy.aerated import aerated_lung, right_and_left
 from cop_imaging.anatomy.airways import central_airways, full_airways, grow_airways, trachea_seed
 from cop_imaging.anatomy.body import find_body
 from cop_imaging.anatomy.config import AnatomyConfig
+from cop_imaging.anatomy.doubt import doubt_of, mask_issues, weigh_mask
 from cop_imaging.anatomy.lung_network import LungLogits, load_lung_network, lung_logits
 from cop_imaging.anatomy.lungs import WholeLungs, whole_lungs
 from cop_imaging.anatomy.refine import CROP_MARGIN_MM, full_box, refine_lungs, to_full_grid
@@ -27,9 +28,6 @@ __all__ = ["segment"]
 
 SMOOTH_MM = 1.0
 VESSEL_RANGE_HU = (-1000.0, 100.0)
-EDGE_CONTACT_MM2 = 400.0
-"""Lung area on the first or last slice from which the lungs are cut off."""
-TRUST_SCALE_ML = 400.0
 
 
 def segment(volume: CTVolume, config: AnatomyConfig | None = None, *, lungs: UInt8Array | None = None) -> Anatomy:
@@ -81,7 +79,8 @@ def segment(volume: CTVolume, config: AnatomyConfig | None = None, *, lungs: UIn
     grid, vessels = _vessels(smooth, whole, labels, work, full, config)
     effusion = None if whole.effusion is None else to_full_grid(whole.effusion, work, full) & (labels == 0)
     uncertain = to_full_grid(whole.uncertain, work, full) & (labels == 0)
-    doubt = _doubt(labels, whole, full, work, config, given=lungs is not None)
+    evidence = None if logits is None else weigh_mask(logits, whole.lungs > 0, smooth, body, work)
+    doubt = doubt_of(labels, whole, evidence, volume.issues, full, work, config, given=lungs is not None)
     return Anatomy(
         geometry=full,
         lungs=labels,
@@ -153,7 +152,7 @@ def _classical_lungs(
     middle_x = float(np.average(np.arange(body.shape[2]), weights=body.sum(axis=(0, 1))))
     sides = right_and_left(aerated, smooth, middle_x, work)
     whole = whole_lungs(sides, smooth, excluded, middle_x, work, config)
-    return whole if seen is None else replace(whole, unseen=seen.unseen, sure=seen.sure)
+    return whole if seen is None else replace(whole, unseen=seen.unseen)
 
 
 def _vessels(
@@ -170,29 +169,6 @@ def _vessels(
     target = full_box(inside, work, full)
     vessels[target] = (resample(found, local, full.crop(target)) > 0.5) & (labels[target] > 0)
     return WorkGrid(geometry=local, vesselness=answer, vessel_radius_mm=radius), vessels
-
-
-def _doubt(
-    labels: UInt8Array, whole: WholeLungs, full: Geometry, work: Geometry, config: AnatomyConfig, *, given: bool
-) -> Doubt:
-    """Numbers that say how far the mask may be trusted (SPEC of the lung mask: ratio, cut-off, unsure tissue)."""
-    right, left = ((labels == side).sum() * full.voxel_ml for side in (RIGHT, LEFT))
-    ratio = float(right / left) if left > 0 else None
-    pixel_mm2 = full.spacing_mm[1] * full.spacing_mm[2]
-    uncertain_ml = float(whole.uncertain.sum()) * work.voxel_ml
-    plausible = ratio is not None and config.trusted_ratio_low <= ratio <= config.trusted_ratio_high
-    trust = (1.0 if plausible else 0.5) * float(np.exp(-uncertain_ml / TRUST_SCALE_ML))
-    return Doubt(
-        trust=1.0 if given else trust,
-        right_to_left=ratio,
-        recovered_ml=float(whole.recovered.sum()) * work.voxel_ml,
-        uncertain_ml=uncertain_ml,
-        touches_top=bool((labels[-1] > 0).sum() * pixel_mm2 > EDGE_CONTACT_MM2),
-        touches_bottom=bool((labels[0] > 0).sum() * pixel_mm2 > EDGE_CONTACT_MM2),
-        unseen=whole.unseen,
-        sure=whole.sure,
-        given=given,
-    )
 
 
 def _issues(doubt: Doubt, trachea_found: bool, config: AnatomyConfig) -> list[Issue]:
@@ -224,30 +200,7 @@ def _issues(doubt: Doubt, trachea_found: bool, config: AnatomyConfig) -> list[Is
                 limit=config.trusted_ratio_low if ratio is None or ratio < 1 else config.trusted_ratio_high,
             )
         )
-    if not doubt.given and doubt.sure < config.least_sure:
-        issues.append(
-            Issue(
-                code="lungs.doubtful",
-                severity=Severity.WARNING,
-                message="The lung mask is doubtful: look at it, and take extents for lower bounds.",
-                affects=("lungs", "consolidation", "ground_glass", "likelihood"),
-                lower_bounds=("consolidation", "ground_glass"),
-                measured=round(doubt.sure, 3),
-                limit=config.least_sure,
-            )
-        )
-    if doubt.unseen > config.most_unseen:
-        issues.append(
-            Issue(
-                code="lungs.not_recognised",
-                severity=Severity.WARNING,
-                message=f"The network did not recognise {100.0 * doubt.unseen:.0f} % of the aerated lung: position or "
-                "field of view may be unusual, and the lungs were found by density alone.",
-                affects=("lungs", "consolidation", "ground_glass"),
-                measured=round(doubt.unseen, 3),
-                limit=config.most_unseen,
-            )
-        )
+    issues += mask_issues(doubt, config)
     if not trachea_found:
         issues.append(
             Issue(

@@ -1,0 +1,181 @@
+"""How far a lung mask may be trusted: what the network's own probabilities and the image say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from cop_imaging.anatomy.config import AnatomyConfig
+from cop_imaging.anatomy.doubt_config import DoubtConfig
+from cop_imaging.anatomy.lung_network import LungLogits
+from cop_imaging.anatomy.lungs import WholeLungs
+from cop_imaging.core.anatomy import LEFT, RIGHT, Doubt
+from cop_imaging.core.arrays import BoolArray, Float32Array, UInt8Array
+from cop_imaging.core.geometry import Geometry
+from cop_imaging.core.grid import distance_to, resample
+from cop_imaging.core.issue import Issue, Severity
+
+__all__ = ["Evidence", "doubt_of", "mask_issues", "reasons", "weigh_mask"]
+
+EDGE_CONTACT_MM2 = 400.0
+"""Lung area on the first or last slice from which the lungs are cut off."""
+TRUST_SCALE_ML = 400.0
+DENSE_HU = -400.0
+RIM_MM = 5.0
+"""How far from aerated lung tissue lies that is more than its border, its vessels and its bronchi."""
+FAINT = 0.1
+"""Probability of lung below which a voxel outside the mask is no sign of lung."""
+AIRWAY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is to be expected of a mask, were the network's probabilities true."""
+
+    expected_dice: float
+    """Dice's coefficient of the mask and the lungs."""
+    unclear: float
+    """Volume inside the body that the likeliest class is wrong about, over the volume of the mask."""
+    kept_ml: float
+    """Airless lung in the mask."""
+    missed_ml: float
+    """Airless lung outside the mask."""
+
+
+def weigh_mask(logits: LungLogits, mask: BoolArray, smooth: Float32Array, body: BoolArray, work: Geometry) -> Evidence:
+    """Hold a lung mask against the network's probabilities, on the network's grid.
+
+    Parameters
+    ----------
+    logits : LungLogits
+    mask, body : bool [z, y, x]
+        Both lungs, and everything inside the skin, on the work grid.
+    smooth : float32 [z, y, x]
+        Density on the work grid in HU.
+    """
+    grid = logits.geometry
+    shares = np.exp(logits.logits - logits.logits.max(axis=0))
+    shares /= shares.sum(axis=0)
+    lung = shares[1] + shares[2]
+    inside = resample(mask.astype(np.float32), work, grid, outside=0.0) > 0.5
+    within = resample(body.astype(np.float32), work, grid, outside=0.0) > 0.5
+    soft = resample(smooth, work, grid) > DENSE_HU
+    airless = soft & within & (shares[4] < AIRWAY)
+    airless &= distance_to(inside & ~soft, grid) > RIM_MM
+    voxels = max(float(inside.sum()), 1.0)
+    return Evidence(
+        expected_dice=float(2.0 * lung[inside].sum() / (float(lung.sum()) + voxels)),
+        unclear=float((1.0 - shares.max(axis=0))[within].sum()) / voxels,
+        kept_ml=float(lung[airless & inside].sum()) * grid.voxel_ml,
+        missed_ml=float(lung[airless & ~inside & (lung > FAINT)].sum()) * grid.voxel_ml,
+    )
+
+
+def doubt_of(
+    labels: UInt8Array,
+    whole: WholeLungs,
+    evidence: Evidence | None,
+    said: Iterable[Issue],
+    full: Geometry,
+    work: Geometry,
+    config: AnatomyConfig,
+    *,
+    given: bool,
+) -> Doubt:
+    """Numbers that say how far the mask may be trusted (SPEC of the lung mask: ratio, cut-off, unsure tissue).
+
+    Parameters
+    ----------
+    labels : uint8 [z, y, x]
+        The mask on the full grid.
+    evidence : Evidence, optional
+        Without the network there is none.
+    said : issues
+        What ingestion remarked on the volume.
+    """
+    right, left = ((labels == side).sum() * full.voxel_ml for side in (RIGHT, LEFT))
+    ratio = float(right / left) if left > 0 else None
+    pixel_mm2 = full.spacing_mm[1] * full.spacing_mm[2]
+    uncertain_ml = float(whole.uncertain.sum()) * work.voxel_ml
+    plausible = ratio is not None and config.trusted_ratio_low <= ratio <= config.trusted_ratio_high
+    trust = (1.0 if plausible else 0.5) * float(np.exp(-uncertain_ml / TRUST_SCALE_ML))
+    expected = evidence.expected_dice if evidence else 1.0
+    return Doubt(
+        trust=1.0 if given else trust * expected,
+        right_to_left=ratio,
+        recovered_ml=float(whole.recovered.sum()) * work.voxel_ml,
+        uncertain_ml=uncertain_ml,
+        touches_top=bool((labels[-1] > 0).sum() * pixel_mm2 > EDGE_CONTACT_MM2),
+        touches_bottom=bool((labels[0] > 0).sum() * pixel_mm2 > EDGE_CONTACT_MM2),
+        unseen=whole.unseen,
+        expected_dice=evidence.expected_dice if evidence else None,
+        unclear=evidence.unclear if evidence else None,
+        kept_ml=evidence.kept_ml if evidence else None,
+        missed_ml=evidence.missed_ml if evidence else None,
+        turned=any(i.code == "geometry.mirrored" and i.severity is Severity.ERROR for i in said),
+        given=given,
+    )
+
+
+def reasons(doubt: Doubt, config: DoubtConfig) -> list[str]:
+    """Why a mask that was found is doubtful, each as a clause; empty where it is not."""
+    found = []
+    if doubt.unclear is not None and doubt.unclear > config.most_unclear:
+        found.append(f"the network is unsure of {100.0 * doubt.unclear:.0f} % as much tissue as the lungs hold")
+    if doubt.missed_ml is not None and doubt.kept_ml is not None:
+        share = doubt.kept_ml / max(doubt.kept_ml + doubt.missed_ml, 1e-6)
+        if share < config.least_kept and doubt.missed_ml > config.least_missed_ml:
+            found.append(f"about {doubt.missed_ml:.0f} mL of airless lung may be left out")
+    if doubt.turned:
+        found.append("the body lies the other way round than stated")
+    return found
+
+
+def mask_issues(doubt: Doubt, config: AnatomyConfig) -> list[Issue]:
+    """``lungs.unusable`` or ``lungs.doubtful``, and ``lungs.not_recognised``."""
+    if doubt.given:
+        return []
+    issues = []
+    signs = ("consolidation", "ground_glass")
+    unknown = doubt.unseen > config.most_unseen
+    expected, why = doubt.expected_dice, reasons(doubt, config.doubt)
+    if expected is not None and expected < config.doubt.least_usable and not unknown:
+        issues.append(
+            Issue(
+                code="lungs.unusable",
+                severity=Severity.ERROR,
+                message=f"The lung mask is of no use: the network expects it to agree with the lungs by {expected:.2f} "
+                "only (Dice); look at it, and hand in a corrected one.",
+                affects=("lungs", *signs, "likelihood"),
+                measured=round(expected, 3),
+                limit=config.doubt.least_usable,
+            )
+        )
+    elif why:
+        issues.append(
+            Issue(
+                code="lungs.doubtful",
+                severity=Severity.WARNING,
+                message=f"The lung mask is doubtful ({'; '.join(why)}): look at it, and take extents for lower bounds.",
+                affects=("lungs", *signs, "likelihood"),
+                lower_bounds=signs,
+                measured=None if doubt.unclear is None else round(doubt.unclear, 3),
+                limit=None if doubt.unclear is None else config.doubt.most_unclear,
+            )
+        )
+    if unknown:
+        issues.append(
+            Issue(
+                code="lungs.not_recognised",
+                severity=Severity.WARNING,
+                message=f"The network did not recognise {100.0 * doubt.unseen:.0f} % of the aerated lung: position or "
+                "field of view may be unusual, and the lungs were found by density alone.",
+                affects=("lungs", *signs),
+                lower_bounds=signs,
+                measured=round(doubt.unseen, 3),
+                limit=config.most_unseen,
+            )
+        )
+    return issues

@@ -1,0 +1,146 @@
+"""When a lung mask is doubted, and why."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cop_imaging.anatomy import AnatomyConfig
+from cop_imaging.anatomy.doubt import doubt_of, mask_issues, reasons, weigh_mask
+from cop_imaging.anatomy.doubt_config import DoubtConfig
+from cop_imaging.anatomy.lung_network import CLASSES, LungLogits
+from cop_imaging.anatomy.lungs import WholeLungs
+from cop_imaging.core import Doubt, Geometry, Issue, Severity
+
+WORK = Geometry((40, 60, 80), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))
+GRID = WORK.resampled((4.0, 4.0, 4.0))
+LUNG, SEEN = np.s_[6:34, 10:50, 8:40], np.s_[3:17, 5:25, 4:20]
+DENSE, DENSE_SEEN = np.s_[6:34, 10:50, 8:24], np.s_[3:17, 5:25, 4:12]
+ML = 28 * 40 * 16 * WORK.voxel_ml
+
+
+def evidence(strength=6.0, mask=None, dense_lung=0.5):
+    """A lung whose right half holds no air; the network gives ``dense_lung`` to that half and is sure of the rest."""
+    logits = np.zeros((len(CLASSES), *GRID.shape), dtype=np.float32)
+    logits[0] = strength
+    logits[0][SEEN], logits[1][SEEN] = 0.0, strength
+    logits[1][DENSE_SEEN] = np.log(dense_lung / (1.0 - dense_lung) * (len(CLASSES) - 1))
+    hu = np.full(WORK.shape, 50.0, dtype=np.float32)
+    hu[LUNG] = -850.0
+    hu[DENSE] = 50.0
+    body = np.ones(WORK.shape, dtype=bool)
+    if mask is None:
+        mask = np.zeros(WORK.shape, dtype=bool)
+        mask[LUNG] = True
+    return weigh_mask(LungLogits(logits, GRID), mask, hu, body, WORK)
+
+
+def aerated_only():
+    mask = np.zeros(WORK.shape, dtype=bool)
+    mask[LUNG] = True
+    mask[DENSE] = False
+    return mask
+
+
+def test_a_mask_that_is_what_a_sure_network_sees_is_expected_to_be_right():
+    found = evidence(strength=9.0, dense_lung=0.999)
+    assert found.expected_dice > 0.98
+    assert found.unclear < 0.01
+    assert found.missed_ml < 0.01 * ML
+
+
+@given(st.floats(0.2, 0.9))
+def test_airless_lung_counts_by_its_probability_inside_the_mask_and_outside(p):
+    whole, part = evidence(dense_lung=p), evidence(dense_lung=p, mask=aerated_only())
+    # The other lung has its share of the rest; what lies at aerated lung is not asked.
+    likely = p + (1.0 - p) / (len(CLASSES) - 1)
+    assert whole.kept_ml == pytest.approx(likely * ML * (32.0 - 5.0) / 32.0, rel=0.1)
+    assert part.missed_ml == pytest.approx(whole.kept_ml, rel=0.1)
+    assert part.kept_ml < 0.1 * whole.kept_ml
+    assert whole.missed_ml < 0.1 * whole.kept_ml
+
+
+def test_the_less_sure_the_network_the_more_is_unclear_and_the_less_is_expected():
+    found = [evidence(strength=s) for s in (6.0, 4.0, 3.0, 2.0)]
+    unclear, expected = [f.unclear for f in found], [f.expected_dice for f in found]
+    assert unclear == sorted(unclear)
+    assert expected == sorted(expected, reverse=True)
+
+
+def test_what_lies_outside_the_body_makes_nothing_unclear():
+    logits = np.zeros((len(CLASSES), *GRID.shape), dtype=np.float32)
+    nothing = np.zeros(WORK.shape, dtype=bool)
+    found = weigh_mask(LungLogits(logits, GRID), aerated_only(), np.zeros(WORK.shape, np.float32), nothing, WORK)
+    assert found.unclear == 0.0
+
+
+def doubt(**fields):
+    known = {"expected_dice": 0.98, "unclear": 0.03, "kept_ml": 100.0, "missed_ml": 3.0}
+    return Doubt(**(known | fields))
+
+
+LIMITS = DoubtConfig()
+TOO_MUCH = LIMITS.most_unclear * 1.01
+CODES = {"lungs.doubtful": Severity.WARNING, "lungs.unusable": Severity.ERROR, "lungs.not_recognised": Severity.WARNING}
+
+
+@pytest.mark.parametrize(
+    ("fields", "codes"),
+    [
+        ({}, []),
+        ({"expected_dice": None, "unclear": None, "kept_ml": None, "missed_ml": None}, []),
+        ({"unclear": TOO_MUCH}, ["lungs.doubtful"]),
+        ({"kept_ml": 30.0, "missed_ml": 40.0}, ["lungs.doubtful"]),
+        ({"kept_ml": 0.1, "missed_ml": 1.0}, []),
+        ({"turned": True}, ["lungs.doubtful"]),
+        ({"expected_dice": 0.5, "unclear": TOO_MUCH}, ["lungs.unusable"]),
+        ({"expected_dice": 0.5, "unclear": TOO_MUCH, "given": True}, []),
+        ({"expected_dice": 0.5, "unclear": TOO_MUCH, "unseen": 0.9}, ["lungs.doubtful", "lungs.not_recognised"]),
+    ],
+    ids=[
+        "sure",
+        "classical",
+        "unsure",
+        "bitten",
+        "hardly any airless lung",
+        "turned",
+        "hopeless",
+        "handed in",
+        "density",
+    ],
+)
+def test_each_doubt_has_its_issue(fields, codes):
+    issues = mask_issues(doubt(**fields), AnatomyConfig())
+    assert [issue.code for issue in issues] == codes
+    for issue in issues:
+        assert issue.severity is CODES[issue.code]
+        assert {"consolidation", "ground_glass"} <= set(issue.affects)
+        assert issue.severity is Severity.ERROR or issue.lower_bounds == ("consolidation", "ground_glass")
+
+
+def test_every_reason_is_named():
+    said = reasons(doubt(unclear=TOO_MUCH, kept_ml=30.0, missed_ml=41.0, turned=True), LIMITS)
+    assert len(said) == 3
+    (issue,) = mask_issues(doubt(unclear=TOO_MUCH, kept_ml=30.0, missed_ml=41.0, turned=True), AnatomyConfig())
+    assert all(clause in issue.message for clause in said)
+    assert "41 mL of airless lung" in issue.message
+
+
+@pytest.mark.parametrize(
+    ("severity", "code", "turned"),
+    [
+        (Severity.ERROR, "geometry.mirrored", True),
+        (Severity.WARNING, "geometry.mirrored", False),
+        (Severity.ERROR, "slices.missing", False),
+    ],
+)
+def test_only_a_body_that_surely_lies_the_wrong_way_round_is_turned(severity, code, turned):
+    labels = np.zeros(WORK.shape, dtype=np.uint8)
+    labels[LUNG] = 1
+    nothing = np.zeros(WORK.shape, dtype=bool)
+    said = (Issue(code=code, severity=severity, message=""),)
+    found = doubt_of(labels, WholeLungs(labels, nothing, nothing), None, said, WORK, WORK, AnatomyConfig(), given=False)
+    assert found.turned is turned
+    assert found.expected_dice is None
