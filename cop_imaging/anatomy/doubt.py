@@ -28,6 +28,8 @@ RIM_MM = 5.0
 FAINT = 0.1
 """Probability of lung below which a voxel outside the mask is no sign of lung."""
 AIRWAY = 0.5
+SIGNS = ("consolidation", "ground_glass", "reversed_halo")
+"""What is measured as a part of the lungs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,6 @@ def mask_issues(doubt: Doubt, config: AnatomyConfig) -> list[Issue]:
     if doubt.given:
         return []
     issues = []
-    signs = ("consolidation", "ground_glass")
     unknown = doubt.unseen > config.most_unseen
     expected, why = doubt.expected_dice, reasons(doubt, config.doubt)
     if expected is not None and expected < config.doubt.least_usable and not unknown:
@@ -148,7 +149,8 @@ def mask_issues(doubt: Doubt, config: AnatomyConfig) -> list[Issue]:
                 severity=Severity.ERROR,
                 message=f"The lung mask is of no use: the network expects it to agree with the lungs by {expected:.2f} "
                 "only (Dice); look at it, and hand in a corrected one.",
-                affects=("lungs", *signs, "likelihood"),
+                affects=("lungs", *SIGNS, "likelihood"),
+                spoils=SIGNS,
                 measured=round(expected, 3),
                 limit=config.doubt.least_usable,
             )
@@ -159,8 +161,8 @@ def mask_issues(doubt: Doubt, config: AnatomyConfig) -> list[Issue]:
                 code="lungs.doubtful",
                 severity=Severity.WARNING,
                 message=f"The lung mask is doubtful ({'; '.join(why)}): look at it, and take extents for lower bounds.",
-                affects=("lungs", *signs, "likelihood"),
-                lower_bounds=signs,
+                affects=("lungs", *SIGNS, "likelihood"),
+                lower_bounds=SIGNS,
                 measured=None if doubt.unclear is None else round(doubt.unclear, 3),
                 limit=None if doubt.unclear is None else config.doubt.most_unclear,
             )
@@ -172,8 +174,8 @@ def mask_issues(doubt: Doubt, config: AnatomyConfig) -> list[Issue]:
                 severity=Severity.WARNING,
                 message=f"The network did not recognise {100.0 * doubt.unseen:.0f} % of the aerated lung: position or "
                 "field of view may be unusual, and the lungs were found by density alone.",
-                affects=("lungs", *signs),
-                lower_bounds=signs,
+                affects=("lungs", *SIGNS),
+                lower_bounds=SIGNS,
                 measured=round(doubt.unseen, 3),
                 limit=config.most_unseen,
             )

@@ -13,6 +13,7 @@ from cop_imaging.anatomy.doubt_config import DoubtConfig
 from cop_imaging.anatomy.lung_network import CLASSES, LungLogits
 from cop_imaging.anatomy.lungs import WholeLungs
 from cop_imaging.core import Doubt, Geometry, Issue, Severity
+from cop_imaging.signs import SIGNS
 
 WORK = Geometry((40, 60, 80), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))
 GRID = WORK.resampled((4.0, 4.0, 4.0))
@@ -116,8 +117,9 @@ def test_each_doubt_has_its_issue(fields, codes):
     assert [issue.code for issue in issues] == codes
     for issue in issues:
         assert issue.severity is CODES[issue.code]
-        assert {"consolidation", "ground_glass"} <= set(issue.affects)
-        assert issue.severity is Severity.ERROR or issue.lower_bounds == ("consolidation", "ground_glass")
+        parts_of_lungs = {sign.name for sign in SIGNS} - {"lungs"}
+        assert parts_of_lungs <= set(issue.affects)
+        assert parts_of_lungs == set(issue.spoils if issue.severity is Severity.ERROR else issue.lower_bounds)
 
 
 def test_every_reason_is_named():
