@@ -296,9 +296,11 @@ def test_a_doubtful_lung_mask_makes_sizes_lower_bounds_in_every_output(with_doub
 
 
 def test_a_lung_mask_that_cannot_be_used_leaves_nothing_to_assess(with_doubt):
-    found = with_doubt(code="lungs.unusable", severity=Severity.ERROR)
+    found = with_doubt(code="lungs.unusable", severity=Severity.ERROR, spoils=("consolidation",))
     assert found.report.status is Status.NOT_ASSESSABLE
     assert found.likelihood is None
+    assert found.report.finding("consolidation").presence is Presence.NOT_ASSESSABLE
+    assert found.report.finding("consolidation").reason == "look at the mask"
 
 
 def test_a_warning_limits_the_report_and_keeps_the_likelihood(analysis, known, series, config, monkeypatch):
