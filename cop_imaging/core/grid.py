@@ -1,7 +1,6 @@
 """Pure functions on arrays and their grid: resampling, crops, distance, morphology in mm, connected components.
 
-All radii and distances are millimetres. SimpleITK does the heavy work; its results do not depend on the number of
-threads.
+All radii and distances are millimetres. The results do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -13,7 +12,9 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array, Int32Array
+from cop_imaging.core.balls import ball_rows, dilated_by_rows
 from cop_imaging.core.geometry import Box, Geometry
+from cop_imaging.core.separable import blurred, each_slab, nearest, outside_of
 
 __all__ = [
     "bounding_box",
@@ -32,6 +33,10 @@ __all__ = [
 ]
 
 FWHM_PER_SIGMA = 2.3548200450309493
+LEAST_SIGMA = 0.2
+"""Blur in voxels below which nothing changes."""
+MOST_ROWS = 600
+"""Rows of a ball's quarter up to which it is laid over the mask row by row: a distance map takes longer."""
 
 
 def image_of(array: AnyArray, geometry: Geometry) -> Any:
@@ -53,7 +58,7 @@ def resample(
     outside: float | None = None,
     antialias: bool = False,
 ) -> AnyArray:
-    """Values of ``array`` on the grid ``target``; same dtype (bool only by nearest).
+    """Values of ``array`` on the grid ``target``; same dtype, whole numbers cut (bool only by nearest).
 
     Beyond the source lies ``outside``, or when it is None the nearest value: two grids over the same extent end up
     to half a voxel apart, and a slice at the end of the scan must not be lost for that.
@@ -63,18 +68,39 @@ def resample(
     """
     flat = array
     if antialias:
-        sigma = [
-            np.sqrt(max(t**2 - s**2, 0.0)) / FWHM_PER_SIGMA / s
-            for s, t in zip(source.spacing_mm, target.spacing_mm, strict=True)
-        ]
-        if max(sigma) > 0.2:
-            flat = ndimage.gaussian_filter(array, sigma, truncate=3.0, mode="nearest")
-    interpolator = sitk.sitkLinear if method == "linear" else sitk.sitkNearestNeighbor
+        fine, coarse = np.array(source.spacing_mm), np.array(target.spacing_mm)
+        sigma = np.sqrt(np.maximum(coarse**2 - fine**2, 0.0)) / FWHM_PER_SIGMA / fine
+        if sigma.max() > LEAST_SIGMA:
+            flat = blurred(array, sigma)
+    if source.direction != target.direction or not (method == "nearest" or _single_and_finite(array)):
+        return _turned(flat, source, target, method, outside)
+    if method == "nearest":
+        out = nearest(array, source, target)
+    else:
+        out = np.empty(target.shape, dtype=array.dtype)
+
+        def store(levels: slice, values: Float32Array) -> None:
+            out[levels] = values
+
+        each_slab(flat, source, target, store)
+    if outside is not None:
+        for axis, beyond in enumerate(outside_of(source, target)):
+            out[(slice(None),) * axis + (beyond,)] = outside
+    return out
+
+
+def _single_and_finite(array: AnyArray) -> bool:
+    """Whether sums of products in single precision are as good as the values."""
+    return array.dtype.itemsize < 4 or (array.dtype == np.float32 and bool(np.isfinite(array).all()))
+
+
+def _turned(array: AnyArray, source: Geometry, target: Geometry, method: str, outside: float | None) -> AnyArray:
+    """Values on a grid of another direction, or values that single precision does not hold."""
     image = sitk.Resample(
-        image_of(np.ascontiguousarray(flat), source),
+        image_of(np.ascontiguousarray(array), source),
         list(target.shape[::-1]),
         sitk.Transform(),
-        interpolator,
+        sitk.sitkLinear if method == "linear" else sitk.sitkNearestNeighbor,
         list(target.origin_mm),
         list(target.spacing_mm[::-1]),
         np.array(target.direction[::-1], dtype=np.float64).T.ravel().tolist(),
@@ -106,12 +132,13 @@ def distance_to(mask: BoolArray, geometry: Geometry) -> Float32Array:
 
 def dilated(mask: BoolArray, geometry: Geometry, radius_mm: float) -> BoolArray:
     """Voxels within ``radius_mm`` of the mask."""
-    return distance_to(mask, geometry) <= radius_mm
+    rows = ball_rows(geometry.spacing_mm, radius_mm)
+    return dilated_by_rows(mask, rows) if rows.size <= MOST_ROWS else distance_to(mask, geometry) <= radius_mm
 
 
 def eroded(mask: BoolArray, geometry: Geometry, radius_mm: float) -> BoolArray:
     """Voxels of the mask farther than ``radius_mm`` from its outside; the border of the array is no outside."""
-    return mask & (distance_to(~mask, geometry) > radius_mm)
+    return mask & ~dilated(~mask, geometry, radius_mm)
 
 
 def closed(mask: BoolArray, geometry: Geometry, radius_mm: float) -> BoolArray:
@@ -128,10 +155,8 @@ def opened(mask: BoolArray, geometry: Geometry, radius_mm: float) -> BoolArray:
 def components(mask: BoolArray, *, connectivity: Literal[6, 26] = 26) -> tuple[Int32Array, int]:
     """Labels 1..n of the connected components, largest first (ties by the first voxel), and n."""
     image = sitk.GetImageFromArray(np.ascontiguousarray(mask).view(np.uint8))
-    labels: Int32Array = sitk.GetArrayFromImage(sitk.ConnectedComponent(image, connectivity == 26)).astype(
-        np.int32, copy=False
-    )
-    sizes = np.bincount(labels.ravel())
+    labels: Int32Array = sitk.GetArrayFromImage(sitk.ConnectedComponent(image, connectivity == 26)).view(np.int32)
+    sizes = np.bincount(labels[mask])
     if sizes.size < 2:
         return labels, 0
     # Stable by size, then by label: ITK numbers components in scan order.
@@ -143,7 +168,7 @@ def components(mask: BoolArray, *, connectivity: Literal[6, 26] = 26) -> tuple[I
 
 def volume_ml_by_label(labels: Int32Array, n: int, geometry: Geometry) -> Float64Array:
     """Volume in mL of labels 1..n, float64 (n,)."""
-    counts = np.bincount(labels.ravel(), minlength=n + 1)[1 : n + 1]
+    counts = np.bincount(labels[labels > 0], minlength=n + 1)[1 : n + 1]
     return counts.astype(np.float64) * geometry.voxel_ml
 
 
@@ -169,17 +194,18 @@ def fill_holes(mask: BoolArray, *, axial: bool = False) -> BoolArray:
         structure = ndimage.generate_binary_structure(2, 1)
         for z in range(mask.shape[0]):
             labels, _ = ndimage.label(~mask[z], structure)
-            edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-            out[z] = ~np.isin(labels, edge[edge > 0])
+            hole = np.ones(int(labels.max()) + 1, dtype=bool)
+            hole[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = False
+            hole[0] = True
+            out[z] = hole[labels]
         return out
     image = sitk.GetImageFromArray(np.ascontiguousarray(~mask).view(np.uint8))
     labels3 = sitk.GetArrayFromImage(sitk.ConnectedComponent(image, False))
     faces = [labels3[0], labels3[-1], labels3[:, 0], labels3[:, -1], labels3[:, :, 0], labels3[:, :, -1]]
-    edge = np.unique(np.concatenate([f.ravel() for f in faces]))
-    outside = np.zeros(int(labels3.max()) + 1, dtype=bool)
-    outside[edge] = True
-    outside[0] = False
-    filled: BoolArray = ~outside[labels3]
+    hole = np.ones(int(labels3.max()) + 1, dtype=bool)
+    hole[np.concatenate([f.ravel() for f in faces])] = False
+    hole[0] = True
+    filled: BoolArray = hole[labels3]
     return filled
 
 
@@ -192,8 +218,9 @@ def bounding_box(mask: BoolArray, geometry: Geometry, margin_mm: float = 0.0) ->
         If the mask is empty.
     """
     spans = []
-    for axis in range(3):
-        hit = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+    plane: BoolArray = np.any(mask, axis=0)
+    for axis, line in enumerate((mask.any(axis=(1, 2)), plane.any(axis=1), plane.any(axis=0))):
+        hit = np.flatnonzero(line)
         if hit.size == 0:
             raise ValueError("an empty mask has no bounding box")
         margin = int(np.ceil(margin_mm / geometry.spacing_mm[axis]))
