@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import SimpleITK as sitk
 from scipy import ndimage
 
 from cop_imaging.anatomy.airway_tree import airway_tree
@@ -78,11 +79,14 @@ def grow_airways(
     """
     grown = seed
     volume_ml = float(seed.sum()) * geometry.voxel_ml
-    for threshold in np.arange(-985.0, -840.0, THRESHOLD_STEP_HU):
-        dark = ((smooth < threshold) & body) | seed
-        labels, _ = components(dark, connectivity=6)
-        hit = np.unique(labels[seed])
-        region = np.isin(labels, hit[hit > 0])
+    if not seed.any():
+        return grown
+    image = sitk.GetImageFromArray(np.where(seed, np.float32(-np.inf), np.where(body, smooth, np.float32(np.inf))))
+    pieces, n = components(seed, connectivity=6)
+    starts = [[int(i) for i in np.argwhere(pieces == k)[0][::-1]] for k in range(1, n + 1)]
+    for threshold in np.arange(-985.0, -840.0, THRESHOLD_STEP_HU, dtype=np.float32):
+        below = float(np.nextafter(threshold, np.float32(-np.inf)))
+        region = sitk.GetArrayFromImage(sitk.ConnectedThreshold(image, starts, -np.inf, below)).view(np.bool_)
         now_ml = float(region.sum()) * geometry.voxel_ml
         if now_ml > most_ml or now_ml > 1.6 * max(volume_ml, 15.0) + 15.0:
             break

@@ -42,7 +42,7 @@ def behind_thin_walls(hu: AnyArray, rest: BoolArray, body: BoolArray, geometry: 
     if n == 0:
         return rest
     touching = np.zeros(n + 1, dtype=bool)
-    touching[np.unique(labels[dilated(body, geometry, 1.1 * max(geometry.spacing_mm))])] = True
+    touching[labels[dilated(body, geometry, 1.1 * max(geometry.spacing_mm)) & rest]] = True
     small = np.concatenate([[0.0], volume_ml_by_label(labels, n, geometry)]) <= LARGEST_WALL_ML
     keep = touching & small
     keep[0] = False
@@ -51,7 +51,7 @@ def behind_thin_walls(hu: AnyArray, rest: BoolArray, body: BoolArray, geometry: 
     spaces, m = components(closed_in, connectivity=6)
     if m == 0:
         return closed_in
-    density = ndimage.median(hu, spaces, np.arange(1, m + 1))
+    density = ndimage.median(hu[closed_in], spaces[closed_in], np.arange(1, m + 1))
     lung = np.concatenate([[False], np.asarray(density) > ROOM_AIR_HU])[spaces]
     out: BoolArray = lung | (walls & dilated(lung, geometry, 3.0 * max(geometry.spacing_mm)))
     return out

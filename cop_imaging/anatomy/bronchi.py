@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from cop_imaging.anatomy.bronchi_config import BronchiConfig
 from cop_imaging.anatomy.enclosure import FOUND, Rays, cast
 from cop_imaging.core.arrays import BoolArray, Float64Array, Int16Array
 from cop_imaging.core.geometry import Geometry
+from cop_imaging.core.separable import blurred
 
 __all__ = ["grow_bronchi"]
 
@@ -88,7 +88,7 @@ LEAST_SIGMA = 0.35
 def _blurred(hu: Int16Array, geometry: Geometry, sigma_mm: float) -> Int16Array:
     """The image blurred along the axes that are fine enough, rounded to HU."""
     sigma = [sigma_mm / s if s * LEAST_SIGMA < sigma_mm else 0.0 for s in geometry.spacing_mm]
-    out: Int16Array = ndimage.gaussian_filter(hu, sigma, truncate=2.5, mode="nearest")
+    out: Int16Array = blurred(hu, sigma, cut_off=2.5)
     return out
 
 
@@ -140,12 +140,12 @@ def _followed(
 ) -> BoolArray:
     """The seed with every path from it that has evidence; nothing is followed to ``outside``."""
     rays = Rays.of(image.shape, geometry.spacing_mm, _reach_mm(config))
+    rim = np.flatnonzero(seed)
     flat = image.ravel().copy()
-    flat[seed.ravel()] = FOUND
+    flat[rim] = FOUND
     taken = (outside | seed).ravel()
     tries = np.zeros(flat.size, dtype=np.uint8)
     neighbours = _neighbours(image.shape)
-    rim = np.flatnonzero(seed)
     rim = rim[~seed.ravel()[rim[:, None] + _neighbours(image.shape, faces=True)].all(axis=1)]
     full, none = np.full(rim.size, config.evidence), np.full(rim.size, -1)
     front = _Front(rim, np.full(rim.size, config.widest_radius_mm), full, none)

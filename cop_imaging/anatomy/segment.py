@@ -21,6 +21,7 @@ from cop_imaging.core.arrays import BoolArray, Float32Array, Int16Array, UInt8Ar
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import bounding_box, dilated, resample, smoothed
 from cop_imaging.core.issue import Issue, Severity
+from cop_imaging.core.threads import side_by_side
 from cop_imaging.core.volume import CTVolume
 from cop_imaging.errors import SeriesError, UsageError
 
@@ -75,8 +76,10 @@ def segment(volume: CTVolume, config: AnatomyConfig | None = None, *, lungs: UIn
         raise SeriesError(
             "the lung mask is empty or holds too little: label right lung 1 and left lung 2", code="coverage.no_lungs"
         )
-    bronchi, tree = full_airways(volume.hu, airways, labels, work, full, config.bronchi)
-    grid, vessels = _vessels(smooth, whole, labels, work, full, config)
+    (bronchi, tree), (grid, vessels) = side_by_side(
+        lambda: full_airways(volume.hu, airways, labels, work, full, config.bronchi),
+        lambda: _vessels(smooth, whole, labels, work, full, config),
+    )
     effusion = None if whole.effusion is None else to_full_grid(whole.effusion, work, full) & (labels == 0)
     uncertain = to_full_grid(whole.uncertain, work, full) & (labels == 0)
     evidence = None if logits is None else weigh_mask(logits, whole.lungs > 0, smooth, body, work)
@@ -164,10 +167,9 @@ def _vessels(
     local = work.crop(box)
     clipped = np.clip(smooth[box], *VESSEL_RANGE_HU)
     answer, radius = tube_filter(clipped, inside[box], local, config.vessel_scales_mm, config.vessel_contrast_hu)
-    found = vessels_apart(answer, smooth[box], local, config.vessel_answer, config.vessels).astype(np.float32)
-    vessels = np.zeros(full.shape, dtype=bool)
-    target = full_box(inside, work, full)
-    vessels[target] = (resample(found, local, full.crop(target)) > 0.5) & (labels[target] > 0)
+    found = vessels_apart(answer, smooth[box], local, config.vessel_answer, config.vessels)
+    vessels = to_full_grid(found, local, full)
+    vessels &= labels > 0
     return WorkGrid(geometry=local, vesselness=answer, vessel_radius_mm=radius), vessels
 
 

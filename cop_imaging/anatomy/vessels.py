@@ -10,7 +10,8 @@ from scipy import ndimage
 from cop_imaging.anatomy.vessels_config import VesselsConfig
 from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import distance_to, keep_large
+from cop_imaging.core.grid import dilated, eroded, keep_large
+from cop_imaging.core.threads import on_threads
 
 __all__ = ["eigenvalues", "tube_filter", "vessels_apart"]
 
@@ -36,12 +37,9 @@ def tube_filter(
     ------
     Sato 1998, Med Image Anal 2:143, with the plate suppression of Frangi 1998.
     """
-    answer = np.zeros(hu.shape, dtype=np.float32)
-    radius = np.zeros(hu.shape, dtype=np.float32)
     where = np.nonzero(mask)
-    best = np.zeros(where[0].size, dtype=np.float32)
-    best_radius = np.zeros(where[0].size, dtype=np.float32)
-    for scale_mm in scales_mm:
+
+    def at(scale_mm: float) -> Float32Array:
         sigma = scale_mm / geometry.spacing_mm[0]
         low, middle, high = eigenvalues(_hessian(hu, sigma, where))
         # Bright tube: two strongly negative curvatures, the third near zero; a plate has one, a blob three.
@@ -49,10 +47,15 @@ def tube_filter(
         plate = np.clip(middle / np.minimum(low, -1e-6), 0.0, 1.0)
         blob = np.clip(1.0 + np.minimum(high, 0.0) / np.maximum(-middle, 1e-6), 0.0, 1.0)
         strength = ridge * np.sqrt(plate) * (0.5 + 0.5 * blob)
-        now = (strength / (strength + contrast_hu)).astype(np.float32)
-        better = now > best
-        best_radius[better] = scale_mm * TUBE_RADIUS_PER_SIGMA
+        now: Float32Array = (strength / (strength + contrast_hu)).astype(np.float32)
+        return now
+
+    best = np.zeros(where[0].size, dtype=np.float32)
+    best_radius = np.zeros(where[0].size, dtype=np.float32)
+    for scale_mm, now in zip(scales_mm, on_threads(at, scales_mm), strict=True):
+        best_radius[now > best] = scale_mm * TUBE_RADIUS_PER_SIGMA
         np.maximum(best, now, out=best)
+    answer, radius = np.zeros((2, *hu.shape), dtype=np.float32)
     answer[where] = best
     radius[where] = best_radius
     return answer, radius
@@ -110,9 +113,9 @@ def vessels_apart(
         Answer from which a voxel is vessel.
     """
     found: BoolArray = answer > least_answer
-    depth_mm = distance_to(~(smooth > config.dense_hu), geometry)
-    core: BoolArray = (depth_mm > config.core_mm) & np.isfinite(depth_mm)
-    if core.any():
-        thick = distance_to(core, geometry) <= config.core_mm + config.surface_mm
+    dense = smooth > config.dense_hu
+    core = eroded(dense, geometry, config.core_mm)
+    if core.any() and not dense.all():
+        thick = dilated(core, geometry, config.core_mm + config.surface_mm)
         found &= ~thick | (answer > config.sure_answer)
     return keep_large(found, geometry, config.smallest_ml)

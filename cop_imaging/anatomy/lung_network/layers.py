@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from cop_imaging.core.arrays import Float32Array
+from cop_imaging.core.threads import on_threads
 
 __all__ = ["conv", "fold", "mix", "rectified", "unfold"]
 
@@ -49,9 +46,7 @@ def conv(x: Float32Array, weight: Float32Array, bias: Float32Array) -> Float32Ar
         gathered = np.concatenate([padded[:, start + shift : stop + shift] for shift in shifts])
         np.matmul(matrix, gathered, out=whole[:, start:stop])
 
-    # Blocks on threads of our own: BLAS threads wait for each other at every product when a core is busy.
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        list(pool.map(multiply, range(0, depth * plane, COLUMNS)))
+    on_threads(multiply, range(0, depth * plane, COLUMNS))
     inner = whole.reshape(len(weight), depth, height + 2, width + 2)[:, :, :height, :width]
     out: Float32Array = inner + bias[:, None, None, None]
     return out
