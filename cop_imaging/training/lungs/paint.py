@@ -12,10 +12,14 @@ from torch.nn import functional
 
 from cop_imaging.training.lungs.chance import CROP, Chance
 
-__all__ = ["with_airless", "with_fluid"]
+__all__ = ["with_airless", "with_fluid", "with_patches"]
 
-POCKET = 0.2
+POCKET = 0.3
 """How often painted fluid is a pocket on the pleura."""
+MEDIAL = 0.5
+"""How often a patch on the pleura is moved to the side of the mediastinum."""
+PATCHES, PATCH_VOXELS = 6, (2.0, 11.0)
+"""Most patches in a view, and their radii in voxels."""
 SHARP_TO_HAZY = (0.02, 0.25)
 
 
@@ -94,6 +98,28 @@ def with_airless(
     return painted, dense | (lung & (part > 0.7))
 
 
+def with_patches(
+    hu: torch.Tensor, label: torch.Tensor, dense: torch.Tensor, chance: Chance
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Small and middle-sized airless patches on the pleura, also on the heart, the spine and the diaphragm."""
+    lung = (label == 1) | (label == 2)
+    rim = torch.nonzero(lung & (functional.avg_pool3d(lung[None, None].float(), 5, 1, 2)[0, 0] < 0.7))
+    if len(rim) < 100:
+        return hu, dense
+    values = torch.full_like(hu, -10.0)
+    for _ in range(1 + int(chance.between(0.0, PATCHES - 0.001))):
+        points = rim[[int(chance.between(0.0, len(rim) - 1.0)) for _ in range(4)]]
+        medial = chance.happens(MEDIAL)
+        point = points[(points[:, 2] - CROP[2] // 2).abs().argmin()] if medial else points[0]
+        radius = float(np.exp(chance.between(*np.log(PATCH_VOXELS))))
+        values = torch.maximum(values, near(chance, point) * (10.0 / radius))
+    cells = 6 + int(chance.between(0.0, 10.0))
+    values = values + chance.between(0.05, 0.4) * chance.field((cells, cells, cells))
+    share = torch.sigmoid((values + 1.0) / chance.between(*SHARP_TO_HAZY)) * filled(lung) * chance.between(0.93, 1.0)
+    painted = hu + share * (torch.maximum(airless_hu(chance), hu) - hu)
+    return painted, dense | (lung & (share > 0.7))
+
+
 def with_fluid(
     hu: torch.Tensor, label: torch.Tensor, dense: torch.Tensor, chance: Chance
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -116,8 +142,9 @@ def with_fluid(
     if level is None:
         return hu, label, dense
     rim = filled(lung)
-    collapsed = torch.sigmoid((values - level + chance.between(0.0, 0.3)) / 0.04) * rim
-    hu = hu + collapsed * (torch.maximum(airless_hu(chance), hu) - hu)
+    collapsed = torch.sigmoid((values - level + chance.between(-0.1, 0.4)) / 0.04) * rim
+    collapsed_hu = tissue(70.0, 115.0, chance) if chance.happens(0.4) else tissue(32.0, 65.0, chance)
+    hu = hu + collapsed * (torch.maximum(collapsed_hu, hu) - hu)
     dense = dense | (lung & (collapsed > 0.7))
     wet = torch.sigmoid((values - level) / 0.03)
     fluid_hu = tissue(-5.0, 22.0, chance)

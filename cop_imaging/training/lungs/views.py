@@ -12,15 +12,15 @@ from torch.nn import functional
 from cop_imaging.anatomy.lung_network.forward import SOFT_CENTRE_HU, SOFT_HU, SOFT_LIMIT, WIDE_CENTRE_HU, WIDE_HU
 from cop_imaging.core.volume import AIR_HU
 from cop_imaging.training.lungs.chance import CROP, Chance
-from cop_imaging.training.lungs.paint import with_airless, with_fluid
+from cop_imaging.training.lungs.paint import with_airless, with_fluid, with_patches
 
 __all__ = ["Stored", "View", "channels", "view_of"]
 
 TURN_DEG, TILT_DEG, SCALE, STRETCH = 20.0, 10.0, (0.82, 1.22), 0.12
 SHIFT_VOXELS = (20.0, 8.0, 12.0)
 BEND_VOXELS = 3.0
-CONSOLIDATED, FLUID, WHITE = 0.45, 0.25, 0.06
-"""How often lung is painted airless, filled with fluid, or airless as a whole."""
+PATCHED, CONSOLIDATED, FLUID, WHITE = 0.35, 0.3, 0.35, 0.06
+"""How often lung is painted with patches, airless in regions, filled with fluid, or airless as a whole."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +44,8 @@ def view_of(sample: Stored, rng: np.random.Generator) -> View:
     """A random view of a sample."""
     chance = Chance(rng, sample.hu.device)
     hu, label, dense = placed(sample, chance)
+    if chance.happens(PATCHED):
+        hu, dense = with_patches(hu, label, dense, chance)
     if chance.happens(CONSOLIDATED):
         hu, dense = with_airless(hu, label, dense, chance, whole=False)
     elif chance.happens(WHITE):
