@@ -15,13 +15,15 @@ TABLE_RADIUS_MM = 4.0
 LARGEST_WALL_ML = 60.0
 """A table top is larger."""
 ROOM_AIR_HU = -975.0
+CUT_LUNG_HU = (-930.0, -500.0)
+"""Median density of lung that the field of view cuts through; foam and blankets are as light as air."""
 
 
 def find_body(hu: AnyArray, geometry: Geometry, body_hu: float) -> BoolArray:
     """Everything inside the skin, lungs and bowel included, as bool [z, y, x].
 
     The largest piece of tissue after thin things (table top, mattress, cables) are opened away, filled slice by
-    slice: every air space inside the chest is enclosed in its axial slice.
+    slice: every air space inside the chest is enclosed in its axial slice, or cut through by the field of view.
     """
     tissue = hu > body_hu
     core = eroded(tissue, geometry, TABLE_RADIUS_MM)
@@ -30,7 +32,25 @@ def find_body(hu: AnyArray, geometry: Geometry, body_hu: float) -> BoolArray:
         return tissue & False
     body = dilated(labels == 1, geometry, TABLE_RADIUS_MM + geometry.spacing_mm[2]) & tissue
     filled = fill_holes(body, axial=True)
-    return fill_holes(filled | behind_thin_walls(hu, tissue & ~filled, filled, geometry), axial=True)
+    whole = fill_holes(filled | behind_thin_walls(hu, tissue & ~filled, filled, geometry), axial=True)
+    return whole | cut_by_the_field(hu, whole)
+
+
+def cut_by_the_field(hu: AnyArray, body: BoolArray) -> BoolArray:
+    """Lung that reaches the sides of the grid, and for that is not enclosed in its axial slice."""
+    low, high = CUT_LUNG_HU
+    hit = np.zeros(len(hu), dtype=bool)
+    for side in ((slice(None), 0), (slice(None), -1), (slice(None), slice(None), 0), (slice(None), slice(None), -1)):
+        calm = ndimage.median_filter(hu[side], 5)
+        hit |= ((calm > low) & (calm < high) & ~body[side]).any(axis=1)
+    out = np.zeros_like(body)
+    for z in np.flatnonzero(hit):
+        labels, _ = ndimage.label(~body[z])
+        edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+        edge = edge[edge > 0]
+        density = np.asarray(ndimage.median(hu[z], labels, edge))
+        out[z] = np.isin(labels, edge[(density > low) & (density < high)])
+    return out
 
 
 def behind_thin_walls(hu: AnyArray, rest: BoolArray, body: BoolArray, geometry: Geometry) -> BoolArray:

@@ -59,3 +59,20 @@ def test_a_chest_wall_thinner_than_a_table_top_still_closes_in_the_lungs():
     body = find_body(hu, geometry, -300.0)
     assert body[:, lungs].mean() > 0.99
     assert not body[:, 72:74, 5:15].any()
+
+
+def test_lung_that_the_field_of_view_cuts_through_belongs_to_the_body():
+    hu, body = trunk()
+    lungs = body & (np.abs(np.indices(GRID.shape)[2] - 40) > 4)
+    hu[lungs] = -850.0
+    box = np.s_[:, 12:38, 20:60]
+    assert find_body(hu[box], GRID.crop(box), -300.0).all()
+
+
+def test_air_foam_and_blankets_at_the_sides_of_the_field_are_no_body():
+    hu, body = trunk()
+    rng = np.random.default_rng(1)
+    hu[:, 46:] = -950.0
+    hu[~body] += rng.normal(0.0, 60.0, int((~body).sum()))
+    box = np.s_[:, :, 6:74]
+    assert np.array_equal(find_body(hu[box], GRID.crop(box), -300.0), body[box])
