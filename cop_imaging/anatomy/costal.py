@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array
+from cop_imaging.core.arrays import BoolArray, Float32Array, Float64Array
 from cop_imaging.core.geometry import Geometry
+from cop_imaging.core.grid import closed
 
 __all__ = ["CostalMap", "costal_dents", "costal_map"]
 
@@ -210,22 +211,15 @@ def _closed_along_z(radius_mm: Float32Array, geometry: Geometry, window_mm: floa
 def _close_map(touching: BoolArray, view: CostalMap, geometry: Geometry, window_mm: float) -> BoolArray:
     """Closing of the touching area over (z, angle) by an ellipse of half width ``window_mm``; angles wrap around."""
     half_z, half_a = _window(window_mm, view, touching, geometry)
-    z, a = np.ogrid[-half_z : half_z + 1, -half_a : half_a + 1]
-    disc = (z / half_z) ** 2 + (a / half_a) ** 2 <= 1.0
     padded = np.pad(
         np.pad(touching, ((0, 0), (half_a * 2, half_a * 2)), mode="wrap"), ((half_z * 2, half_z * 2), (0, 0))
-    )
-    closed = ndimage.binary_erosion(_dilate(padded, disc), disc, border_value=0)
-    out: BoolArray = closed[half_z * 2 : -half_z * 2, half_a * 2 : -half_a * 2] | touching
-    return out
+    )[:, None]
+    # In units of its half widths the ellipse is a disc of radius 1, and neighbours in y are out of its reach.
+    disc = Geometry(padded.shape, (1.0 / half_z, 2.0, 1.0 / half_a))
+    return closed(padded, disc, 1.0)[half_z * 2 : -half_z * 2, 0, half_a * 2 : -half_a * 2]
 
 
 def _window(half_mm: float, view: CostalMap, touching: BoolArray, geometry: Geometry) -> tuple[int, int]:
     """Half widths in levels and rays of a window of ``half_mm`` on the costal surface."""
     typical_mm = max(float(np.median(view.lung_mm[touching])), 30.0)
     return max(1, round(half_mm / geometry.spacing_mm[0])), max(1, round(half_mm / typical_mm / (2 * np.pi) * ANGLES))
-
-
-def _dilate(mask: AnyArray, disc: AnyArray) -> BoolArray:
-    out: BoolArray = ndimage.binary_dilation(mask, disc)
-    return out

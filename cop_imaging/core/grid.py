@@ -72,30 +72,21 @@ def resample(
         sigma = np.sqrt(np.maximum(coarse**2 - fine**2, 0.0)) / FWHM_PER_SIGMA / fine
         if sigma.max() > LEAST_SIGMA:
             flat = blurred(array, sigma)
-    if source.direction != target.direction or not (method == "nearest" or _single_and_finite(array)):
-        return _turned(flat, source, target, method, outside)
-    if method == "nearest":
+    if method == "nearest" and source.direction == target.direction:
         out = nearest(array, source, target)
+    elif array.dtype == np.float32 and source.direction == target.direction and np.isfinite(array).all():
+        out = np.empty(target.shape, dtype=np.float32)
+        each_slab(flat, source, target, out.__setitem__)
     else:
-        out = np.empty(target.shape, dtype=array.dtype)
-
-        def store(levels: slice, values: Float32Array) -> None:
-            out[levels] = values
-
-        each_slab(flat, source, target, store)
+        return _by_points(flat, source, target, method, outside)
     if outside is not None:
         for axis, beyond in enumerate(outside_of(source, target)):
             out[(slice(None),) * axis + (beyond,)] = outside
     return out
 
 
-def _single_and_finite(array: AnyArray) -> bool:
-    """Whether sums of products in single precision are as good as the values."""
-    return array.dtype.itemsize < 4 or (array.dtype == np.float32 and bool(np.isfinite(array).all()))
-
-
-def _turned(array: AnyArray, source: Geometry, target: Geometry, method: str, outside: float | None) -> AnyArray:
-    """Values on a grid of another direction, or values that single precision does not hold."""
+def _by_points(array: AnyArray, source: Geometry, target: Geometry, method: str, outside: float | None) -> AnyArray:
+    """``resample`` point by point: for grids of another direction, and for kinds of values other than float32."""
     image = sitk.Resample(
         image_of(np.ascontiguousarray(array), source),
         list(target.shape[::-1]),

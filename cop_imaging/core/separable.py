@@ -64,8 +64,7 @@ def each_slab(array: AnyArray, source: Geometry, target: Geometry, use: Callable
     """
     at = _positions(source, target)
     levels, rows, columns = (
-        _blocks(_interpolation(at[k], source.shape[k], total), size)
-        for k, size, total in ((0, SLAB, _total(array)), (1, BLOCK, 1.0), (2, BLOCK, 1.0))
+        _blocks(_interpolation(at[k], source.shape[k]), size) for k, size in enumerate((SLAB, BLOCK, BLOCK))
     )
 
     def make(level: _Block) -> None:
@@ -84,7 +83,7 @@ def blurred(array: AnyArray, sigma: Sequence[float], *, cut_off: float = 3.0) ->
     Whole numbers stay whole: they are cut after each axis.
     """
     whole = array.dtype.kind in "iu"
-    total = _total(array)
+    total = 1.0 + ROUNDING if whole else 1.0  # none may fall short of itself
     levels, rows, columns = (
         _blocks(_gaussian(s, n, total, cut_off), size)
         for s, n, size in zip(sigma, array.shape, (SLAB, BLOCK, BLOCK), strict=True)
@@ -114,18 +113,13 @@ def _positions(source: Geometry, target: Geometry) -> list[Float64Array]:
     ]
 
 
-def _total(array: AnyArray) -> float:
-    """What the shares of the voxels add up to: a little more for whole numbers, so that none falls short of itself."""
-    return 1.0 + ROUNDING if array.dtype.kind in "iu" else 1.0
-
-
-def _interpolation(at: Float64Array, n: int, total: float) -> tuple[AnyArray, AnyArray]:
+def _interpolation(at: Float64Array, n: int) -> tuple[AnyArray, AnyArray]:
     """Voxels (positions, 2) and their shares for linear interpolation along an axis of ``n``."""
     inside = np.clip(at, 0, n - 1)
     below = np.floor(inside).astype(np.int64)
     # Rounded first: the two shares then add up to exactly 1.
     share = (inside - below).astype(np.float32)
-    return np.stack([below, np.minimum(below + 1, n - 1)], axis=1), np.stack([1 - share, share], axis=1) * total
+    return np.stack([below, np.minimum(below + 1, n - 1)], axis=1), np.stack([1 - share, share], axis=1)
 
 
 def _gaussian(sigma: float, n: int, total: float, cut_off: float) -> tuple[AnyArray, AnyArray]:
