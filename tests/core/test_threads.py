@@ -1,0 +1,58 @@
+"""Work is spread over threads without a trace in the results."""
+
+import threading
+
+import pytest
+import SimpleITK as sitk
+from threadpoolctl import threadpool_info
+
+from cop_imaging.core.threads import on_threads, side_by_side
+
+
+@pytest.fixture(params=[1, 2, 5])
+def threads(request):
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(request.param)
+    yield request.param
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
+
+
+def blas_threads():
+    return sorted(info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas")
+
+
+def test_results_come_in_the_order_of_the_pieces_from_no_more_threads_than_allowed(threads):
+    names = set()
+
+    def work(n):
+        names.add(threading.get_ident())
+        return n**2
+
+    assert on_threads(work, range(100)) == [n**2 for n in range(100)]
+    assert 1 <= len(names) <= threads
+
+
+def test_two_pieces_run_beside_each_other_where_threads_allow_it(threads):
+    meet = threading.Barrier(2, timeout=20.0)
+
+    def wait():
+        return meet.wait() if threads > 1 else None
+
+    assert side_by_side(lambda: (wait(), "first")[1], lambda: (wait(), 2)[1]) == ("first", 2)
+
+
+def test_what_goes_wrong_in_a_thread_is_raised(threads):
+    def fail(*_):
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        on_threads(fail, [1])
+    for pair in ((fail, int), (int, fail)):
+        with pytest.raises(ValueError, match="broken"):
+            side_by_side(*pair)
+
+
+def test_blas_has_its_threads_back_afterwards(threads):
+    before = blas_threads()
+    side_by_side(lambda: on_threads(abs, range(4)), lambda: on_threads(abs, range(40)))
+    assert blas_threads() == before
