@@ -45,6 +45,8 @@ BELOW_MM, ABOVE_MM = (10.0, 80.0), (10.0, 50.0)
 """How far a made scan goes on beyond the lungs, where no grid is asked for."""
 DISEASES = ("COP", "CAP", "CEP", "AIP_DAD", "NSIP", "UIP", "ADENO", "LYMPHOMA", "VIRAL")
 WITH_DISEASE, UNTOUCHED = 0.5, 0.1
+RAISED, RAISED_MM = 0.15, (20.0, 60.0)
+"""How often one half of the diaphragm is raised, and how far: rarer in people, but masks fail on it."""
 DENSE_HU = -350.0
 """Density of the untouched lung from which its mask is not held to be sure."""
 SHELL_MM = 4.0
@@ -72,12 +74,20 @@ class Sample:
 
 
 def made_chest(
-    seed: int, grid: Geometry | None = None, *, without: tuple[str, ...] = ()
+    seed: int, grid: Geometry | None = None, *, without: tuple[str, ...] = (), raised: float = 0.0
 ) -> tuple[Phantom, tuple[str, ...]]:
-    """A made chest; half of them with a disease's own lesions, the others with what masks fail on."""
+    """A made chest; half of them with a disease's own lesions, the others with what masks fail on.
+
+    ``raised`` is the share of chests one half of whose diaphragm stands too high.
+    """
     rng = np.random.default_rng([seed, 11])
     names: tuple[str, ...]
     case = draw_case(DISEASES[int(rng.integers(len(DISEASES)))], seed)
+    chance = np.random.default_rng([seed, 14])
+    if chance.random() < raised:
+        side = ("left_dome_mm", "right_dome_mm")[int(chance.integers(2))]
+        body = case.body.model_copy(update={side: round(float(chance.uniform(*RAISED_MM)), 1)})
+        case = case.model_copy(update={"body": body})
     model = with_emphysema(model_of(case.body, stream(case.seed, "model")), case)
     ground = ground_of(model)
     if rng.random() < WITH_DISEASE and not without:
@@ -98,7 +108,7 @@ def made_chest(
 
 def made_sample(seed: int, *, without: tuple[str, ...] = ()) -> Sample:
     """A made chest on the network's grid."""
-    phantom, names = made_chest(seed, without=without)
+    phantom, names = made_chest(seed, without=without, raised=RAISED)
     truth = phantom.truth
     label = labels(truth["lungs"], truth["effusion"], truth["airways"])
     return Sample(*without_air_in_fluid(phantom.volume.hu, label), airless(truth), ("made", *names))
