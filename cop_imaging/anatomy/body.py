@@ -16,7 +16,9 @@ LARGEST_WALL_ML = 60.0
 """A table top is larger."""
 ROOM_AIR_HU = -975.0
 CUT_LUNG_HU = (-930.0, -500.0)
-"""Median density of lung that the field of view cuts through; foam and blankets are as light as air."""
+"""Median density of lung that the field of view cuts through."""
+MOST_CUT = 0.5
+"""Share of a space's outline that the field of view may cut; a mattress below the body is cut on three sides."""
 
 
 def find_body(hu: AnyArray, geometry: Geometry, body_hu: float) -> BoolArray:
@@ -46,10 +48,13 @@ def cut_by_the_field(hu: AnyArray, body: BoolArray) -> BoolArray:
     out = np.zeros_like(body)
     for z in np.flatnonzero(hit):
         labels, _ = ndimage.label(~body[z])
-        edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-        edge = edge[edge > 0]
-        density = np.asarray(ndimage.median(hu[z], labels, edge))
-        out[z] = np.isin(labels, edge[(density > low) & (density < high)])
+        sides = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
+        for space in np.unique(sides[sides > 0]):
+            piece = labels == space
+            cut = int((sides == space).sum())
+            walled = int((ndimage.binary_dilation(piece) & ~piece).sum())
+            if cut < MOST_CUT * (cut + walled) and low < np.median(hu[z][piece]) < high:
+                out[z] |= piece
     return out
 
 
