@@ -30,6 +30,7 @@ from cop_imaging.core.arrays import AnyArray, BoolArray, UInt8Array
 from cop_imaging.core.grid import dilated, image_of
 from cop_imaging.errors import SeriesError
 from cop_imaging.ingest import read_series
+from cop_imaging.ingest.read import read_volume
 from cop_imaging.scene import build_scene
 from cop_imaging.synth import write_dicom_series
 from cop_imaging.training.lungs.samples import made_chest
@@ -72,9 +73,9 @@ def written(volume: CTVolume, stored: StoredOrder, folder: Path, *, dicom: bool)
 
 
 def in_order(volume: CTVolume, stored: StoredOrder, *, dicom: bool) -> CTVolume:
-    """The series written in an order and read again."""
+    """The series written in an order and read again (``read_series`` only adds the measured quality)."""
     with tempfile.TemporaryDirectory() as folder:
-        return read_series(written(volume, stored, Path(folder), dicom=dicom))
+        return read_volume(written(volume, stored, Path(folder), dicom=dicom))
 
 
 def orders_alike(volume: CTVolume, *, dicom: bool) -> int:
