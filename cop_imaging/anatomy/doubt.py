@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +15,14 @@ from cop_imaging.core.arrays import BoolArray, Float32Array, UInt8Array
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import distance_to, resample
 from cop_imaging.core.issue import Issue, Severity
+from cop_imaging.core.volume import CTVolume
 
 __all__ = ["Evidence", "doubt_of", "mask_issues", "reasons", "weigh_mask"]
 
 EDGE_CONTACT_MM2 = 400.0
-"""Lung area on the first or last slice from which the lungs are cut off."""
+"""Lung area on the first or last slice, or at the sides of the scanned field, from which the lungs are cut off."""
+REACH_MM = 2.0
+"""How near to what was not scanned lung lies at the sides: the mask may end a voxel before it."""
 TRUST_SCALE_ML = 400.0
 DENSE_HU = -400.0
 RIM_MM = 5.0
@@ -79,8 +81,7 @@ def doubt_of(
     labels: UInt8Array,
     whole: WholeLungs,
     evidence: Evidence | None,
-    said: Iterable[Issue],
-    full: Geometry,
+    volume: CTVolume,
     work: Geometry,
     config: AnatomyConfig,
     *,
@@ -94,9 +95,10 @@ def doubt_of(
         The mask on the full grid.
     evidence : Evidence, optional
         Without the network there is none.
-    said : issues
-        What ingestion remarked on the volume.
+    volume : CTVolume
+        What was scanned, and what ingestion remarked on it.
     """
+    full = volume.geometry
     right, left = ((labels == side).sum() * full.voxel_ml for side in (RIGHT, LEFT))
     ratio = float(right / left) if left > 0 else None
     pixel_mm2 = full.spacing_mm[1] * full.spacing_mm[2]
@@ -111,14 +113,32 @@ def doubt_of(
         uncertain_ml=uncertain_ml,
         touches_top=bool((labels[-1] > 0).sum() * pixel_mm2 > EDGE_CONTACT_MM2),
         touches_bottom=bool((labels[0] > 0).sum() * pixel_mm2 > EDGE_CONTACT_MM2),
+        touches_sides=bool(side_contact_mm2(labels > 0, volume.valid, full) > EDGE_CONTACT_MM2),
         unseen=whole.unseen,
         expected_dice=evidence.expected_dice if evidence else None,
         unclear=evidence.unclear if evidence else None,
         kept_ml=evidence.kept_ml if evidence else None,
         missed_ml=evidence.missed_ml if evidence else None,
-        turned=any(i.code == "geometry.mirrored" and i.severity is Severity.ERROR for i in said),
+        turned=any(i.code == "geometry.mirrored" and i.severity is Severity.ERROR for i in volume.issues),
         given=given,
     )
+
+
+def side_contact_mm2(lungs: BoolArray, valid: BoolArray | None, geometry: Geometry) -> float:
+    """Area over which lung borders, in the plane, on what was not scanned: the sides of the grid or a round field."""
+    area_mm2 = 0.0
+    for axis in (1, 2):
+        reach = max(1, round(REACH_MM / geometry.spacing_mm[axis]))
+        face_mm2 = geometry.voxel_ml * 1000.0 / geometry.spacing_mm[axis] / reach
+        inner, outer, first, last = (
+            (slice(None),) * axis + (s,)
+            for s in (slice(None, -reach), slice(reach, None), slice(None, reach), slice(-reach, None))
+        )
+        hits = np.count_nonzero(lungs[first]) + np.count_nonzero(lungs[last])
+        if valid is not None:
+            hits += np.count_nonzero(lungs[inner] & ~valid[outer]) + np.count_nonzero(lungs[outer] & ~valid[inner])
+        area_mm2 += hits * face_mm2
+    return area_mm2
 
 
 def reasons(doubt: Doubt, config: DoubtConfig) -> list[str]:

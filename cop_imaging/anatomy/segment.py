@@ -83,7 +83,7 @@ def segment(volume: CTVolume, config: AnatomyConfig | None = None, *, lungs: UIn
     effusion = None if whole.effusion is None else to_full_grid(whole.effusion, work, full) & (labels == 0)
     uncertain = to_full_grid(whole.uncertain, work, full) & (labels == 0)
     evidence = None if logits is None else weigh_mask(logits, whole.lungs > 0, smooth, body, work)
-    doubt = doubt_of(labels, whole, evidence, volume.issues, full, work, config, given=lungs is not None)
+    doubt = doubt_of(labels, whole, evidence, volume, work, config, given=lungs is not None)
     return Anatomy(
         geometry=full,
         lungs=labels,
@@ -176,7 +176,8 @@ def _vessels(
 def _issues(doubt: Doubt, trachea_found: bool, config: AnatomyConfig) -> list[Issue]:
     """What the anatomy found that changes what may be said."""
     issues = []
-    cut = [name for name, hit in (("apex", doubt.touches_top), ("base", doubt.touches_bottom)) if hit]
+    ends = (("apex", doubt.touches_top), ("base", doubt.touches_bottom), ("side", doubt.touches_sides))
+    cut = [name for name, hit in ends if hit]
     if cut:
         issues.append(
             Issue(

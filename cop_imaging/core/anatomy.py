@@ -30,6 +30,8 @@ class Doubt:
     """Tissue that might be lung and was left out."""
     touches_top: bool = False
     touches_bottom: bool = False
+    touches_sides: bool = False
+    """The field of view cuts through lung in the plane."""
     unseen: float = 0.0
     """Share of the aerated lung that the network holds for something else."""
     expected_dice: float | None = None

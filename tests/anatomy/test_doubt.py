@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cop_imaging.anatomy import AnatomyConfig
@@ -12,7 +12,7 @@ from cop_imaging.anatomy.doubt import doubt_of, mask_issues, reasons, weigh_mask
 from cop_imaging.anatomy.doubt_config import DoubtConfig
 from cop_imaging.anatomy.lung_network import CLASSES, LungLogits
 from cop_imaging.anatomy.lungs import WholeLungs
-from cop_imaging.core import Doubt, Geometry, Issue, Severity
+from cop_imaging.core import CTVolume, Doubt, Geometry, Issue, Severity
 from cop_imaging.signs import SIGNS
 
 WORK = Geometry((40, 60, 80), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))
@@ -52,6 +52,7 @@ def test_a_mask_that_is_what_a_sure_network_sees_is_expected_to_be_right():
     assert found.missed_ml < 0.01 * ML
 
 
+@settings(deadline=None, max_examples=20)
 @given(st.floats(0.2, 0.9))
 def test_airless_lung_counts_by_its_probability_inside_the_mask_and_outside(p):
     whole, part = evidence(dense_lung=p), evidence(dense_lung=p, mask=aerated_only())
@@ -139,10 +140,37 @@ def test_every_reason_is_named():
     ],
 )
 def test_only_a_body_that_surely_lies_the_wrong_way_round_is_turned(severity, code, turned):
-    labels = np.zeros(WORK.shape, dtype=np.uint8)
-    labels[LUNG] = 1
-    nothing = np.zeros(WORK.shape, dtype=bool)
-    said = (Issue(code=code, severity=severity, message=""),)
-    found = doubt_of(labels, WholeLungs(labels, nothing, nothing), None, said, WORK, WORK, AnatomyConfig(), given=False)
+    found = doubt_about(lungs(), issues=(Issue(code=code, severity=severity, message=""),))
     assert found.turned is turned
     assert found.expected_dice is None
+
+
+def lungs(where=LUNG):
+    labels = np.zeros(WORK.shape, dtype=np.uint8)
+    labels[where] = 1
+    return labels
+
+
+def doubt_about(labels, **scan):
+    """The doubt about a mask that was found without the network."""
+    nothing = np.zeros(WORK.shape, dtype=bool)
+    volume = CTVolume(np.zeros(WORK.shape, dtype=np.int16), WORK, **scan)
+    return doubt_of(labels, WholeLungs(labels, nothing, nothing), None, volume, WORK, AnatomyConfig(), given=False)
+
+
+@pytest.mark.parametrize("where", [np.s_[6:34, :50, 8:40], np.s_[6:34, 10:, 8:40], np.s_[6:34, 10:50, :40],
+                                   np.s_[6:34, 10:50, 8:]], ids=["front", "back", "right", "left"])  # fmt: skip
+def test_lungs_at_a_side_of_the_image_are_cut_off_there(where):
+    found = doubt_about(lungs(where))
+    assert found.touches_sides
+    assert not found.touches_top
+    assert not found.touches_bottom
+
+
+@pytest.mark.parametrize(("radius_mm", "cut"), [(20.0, True), (55.0, False)])
+def test_a_round_field_cuts_the_lungs_that_it_does_not_hold(radius_mm, cut):
+    y, x = np.indices(WORK.shape[1:])
+    seen = np.hypot(y - 30, x - 24) * WORK.spacing_mm[1] <= radius_mm
+    valid = np.broadcast_to(seen, WORK.shape).copy()
+    assert doubt_about(np.where(valid, lungs(), 0).astype(np.uint8), valid=valid).touches_sides is cut
+    assert not doubt_about(lungs()).touches_sides

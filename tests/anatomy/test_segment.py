@@ -156,6 +156,15 @@ def test_lungs_that_are_cut_off_at_both_ends_are_reported_and_kept_to_the_last_s
     assert "lungs" in issue.affects
 
 
+def test_lungs_that_the_image_cuts_at_a_side_are_reported(healthy, healthy_anatomy, quick):
+    middle = int(np.argwhere(healthy.truth["lungs"] == LEFT)[:, 2].mean())
+    part = (slice(None), slice(None), slice(None, middle))
+    found = segment(CTVolume(healthy.volume.hu[part].copy(), healthy.volume.geometry.crop(part)), quick)
+    assert found.doubt.touches_sides
+    assert not healthy_anatomy.doubt.touches_sides
+    assert "side cut off" in next(i.message for i in found.issues if i.code == "coverage.partial")
+
+
 def test_a_white_lung_leaves_the_other_and_raises_doubt(healthy, healthy_anatomy, quick):
     g, truth = healthy.volume.geometry, healthy.truth["lungs"]
     white = dilated(truth == LEFT, g, 3.0) & (healthy.volume.hu < -150) & ~dilated(truth == RIGHT, g, 4.0)
