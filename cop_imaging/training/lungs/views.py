@@ -19,6 +19,8 @@ __all__ = ["Stored", "View", "channels", "view_of"]
 TURN_DEG, TILT_DEG, SCALE, STRETCH = 20.0, 10.0, (0.82, 1.22), 0.12
 SHIFT_VOXELS = (20.0, 8.0, 12.0)
 BEND_VOXELS = 3.0
+RAISED, RAISED_VOXELS, DOME_VOXELS = 0.3, (6.0, 18.0), (8.0, 13.0)
+"""How often half of the diaphragm is pushed up, how far, and the SD of the bulge across the body."""
 PATCHED, CONSOLIDATED, FLUID, WHITE = 0.35, 0.3, 0.35, 0.06
 """How often lung is painted with patches, airless in regions, filled with fluid, or airless as a whole."""
 
@@ -72,6 +74,8 @@ def placed(sample: Stored, chance: Chance) -> tuple[torch.Tensor, torch.Tensor, 
     points = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1) @ matrix.T + middle
     bend = BEND_VOXELS * chance.between(0.0, 1.0)
     points = points + bend * torch.stack([chance.field((5, 5, 6)) for _ in range(3)], dim=-1)
+    if chance.happens(RAISED):
+        points = with_raised_dome(points, sample.label, chance)
     grid = (2.0 * points / (shape - 1.0) - 1.0).flip(-1)[None]
     both = torch.stack([sample.hu.float() - AIR_HU, sample.dense.float()])[None]
     smooth = functional.grid_sample(both, grid, padding_mode="zeros", align_corners=True)[0]
@@ -80,6 +84,27 @@ def placed(sample: Stored, chance: Chance) -> tuple[torch.Tensor, torch.Tensor, 
     if mirrored:  # a lung's name is its side in the image, wherever heart and liver lie
         label = torch.where((label == 1) | (label == 2), 3 - label, label)
     return smooth[0] + AIR_HU, label, smooth[1] > 0.5
+
+
+def with_raised_dome(points: torch.Tensor, label: torch.Tensor, chance: Chance) -> torch.Tensor:
+    """Places in a sample (z, y, x) from which a view with one raised half of the diaphragm is taken.
+
+    The middle of one lung's base is pushed towards the head and what lies under it is drawn after it; chest wall and
+    spine stay where they are. ``points`` (..., 3) are those of the view that is not pushed.
+    """
+    lung = torch.nonzero(label == (1 if chance.happens(0.5) else 2))
+    if len(lung) < 1000:
+        return points
+    low, high = int(lung[:, 0].min()), int(lung[:, 0].max())
+    base = lung[lung[:, 0] < low + (high - low) // 2].float()
+    y, x = (float(base[:, axis].mean()) + chance.between(-4.0, 4.0) for axis in (1, 2))
+    push = chance.between(*RAISED_VOXELS)
+    width = chance.between(*DOME_VOXELS)
+    across = torch.exp(-((points[..., 1] - y) ** 2 + (points[..., 2] - x) ** 2) / (2.0 * width**2))
+    along = torch.sigmoid((low + 0.3 * (high - low) + push + 6.0 - points[..., 0]) / 4.0)
+    pushed = points.clone()
+    pushed[..., 0] -= push * across * along
+    return pushed
 
 
 def rotation(radians: torch.Tensor) -> torch.Tensor:
