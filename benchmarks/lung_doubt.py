@@ -134,12 +134,12 @@ def report(rows: Sequence[Row], limits: DoubtConfig) -> None:
 
 
 def fitted(rows: Sequence[Row]) -> DoubtConfig:
-    """Limits that catch most bad masks with few false alarms; headers that lie are left to ingestion."""
-    masks = [r for r in rows if "refused" not in r and r["kind"] != "turned"]
-    wrong, right = [r for r in masks if bad(r)], [r for r in masks if not bad(r)]
+    """Limits that catch most bad masks with few false alarms; to doubt a header that lies is no false alarm."""
+    masks = [r for r in rows if "refused" not in r]
+    wrong, right = [r for r in masks if bad(r)], [r for r in masks if not bad(r) and r["kind"] != "turned"]
 
     def worth(limits: DoubtConfig) -> tuple[bool, int, int]:
-        caught, false = (sum(doubted(r, limits, alone=True) for r in group) for group in (wrong, right))
+        caught, false = (sum(doubted(r, limits) for r in group) for group in (wrong, right))
         return false <= FEW_FALSE_ALARMS * len(right), caught, -false
 
     return max(candidates(), key=worth)
@@ -148,8 +148,10 @@ def fitted(rows: Sequence[Row]) -> DoubtConfig:
 def candidates() -> Iterator[DoubtConfig]:
     """Round limits."""
     unclear, kept = np.arange(0.03, 0.13, 0.005), np.arange(0.4, 0.96, 0.05)
-    for u, k, m in itertools.product(unclear, kept, (2.0, 3.0, 5.0, 8.0, 12.0, 20.0)):
-        yield DoubtConfig(most_unclear=round(u, 3), least_kept=round(k, 2), least_missed_ml=m)
+    for u, t, k, m in itertools.product(unclear, (0.7, 0.8, 0.9), kept, (2.0, 5.0, 10.0, 20.0)):
+        yield DoubtConfig(
+            most_unclear=round(u, 3), most_unclear_turned=round(t * u, 3), least_kept=round(k, 2), least_missed_ml=m
+        )
 
 
 def main() -> None:

@@ -144,14 +144,14 @@ def side_contact_mm2(lungs: BoolArray, valid: BoolArray | None, geometry: Geomet
 def reasons(doubt: Doubt, config: DoubtConfig) -> list[str]:
     """Why a mask that was found is doubtful, each as a clause; empty where it is not."""
     found = []
-    if doubt.unclear is not None and doubt.unclear > config.most_unclear:
-        found.append(f"the network is unsure of {100.0 * doubt.unclear:.0f} % as much tissue as the lungs hold")
+    limit = config.most_unclear_turned if doubt.turned else config.most_unclear
+    if doubt.unclear is not None and doubt.unclear > limit:
+        where = " in a body that lies the other way round than stated" if doubt.turned else ""
+        found.append(f"the network expects to name {100.0 * doubt.unclear:.0f} % of the lungs' volume wrongly{where}")
     if doubt.missed_ml is not None and doubt.kept_ml is not None:
         share = doubt.kept_ml / max(doubt.kept_ml + doubt.missed_ml, 1e-6)
         if share < config.least_kept and doubt.missed_ml > config.least_missed_ml:
             found.append(f"about {doubt.missed_ml:.0f} mL of airless lung may be left out")
-    if doubt.turned:
-        found.append("the body lies the other way round than stated")
     return found
 
 
@@ -184,7 +184,7 @@ def mask_issues(doubt: Doubt, config: AnatomyConfig) -> list[Issue]:
                 affects=("lungs", *SIGNS, "likelihood"),
                 lower_bounds=SIGNS,
                 measured=None if doubt.unclear is None else round(doubt.unclear, 3),
-                limit=None if doubt.unclear is None else config.doubt.most_unclear,
+                limit=config.doubt.most_unclear_turned if doubt.turned else config.doubt.most_unclear,
             )
         )
     if unknown:

@@ -20,6 +20,14 @@ class DoubtConfig(Section):
         means="volume that the network expects to name wrongly, over the lungs', from which the mask is doubtful",
         source=SOURCE,
     )
+    most_unclear_turned: float = quantity(
+        0.05,
+        low=0.0,
+        high=1.0,
+        unit="1",
+        means="the same limit where ingestion is sure that the body lies the other way round than stated",
+        source=SOURCE,
+    )
     least_kept: float = quantity(
         0.75,
         low=0.0,

@@ -84,7 +84,7 @@ def doubt(**fields):
 
 
 LIMITS = DoubtConfig()
-TOO_MUCH = LIMITS.most_unclear * 1.01
+TOO_MUCH, TURNED = LIMITS.most_unclear * 1.01, LIMITS.most_unclear_turned * 1.01
 CODES = {"lungs.doubtful": Severity.WARNING, "lungs.unusable": Severity.ERROR, "lungs.not_recognised": Severity.WARNING}
 
 
@@ -96,7 +96,9 @@ CODES = {"lungs.doubtful": Severity.WARNING, "lungs.unusable": Severity.ERROR, "
         ({"unclear": TOO_MUCH}, ["lungs.doubtful"]),
         ({"kept_ml": 30.0, "missed_ml": 40.0}, ["lungs.doubtful"]),
         ({"kept_ml": 0.1, "missed_ml": 1.0}, []),
-        ({"turned": True}, ["lungs.doubtful"]),
+        ({"turned": True, "unclear": TURNED}, ["lungs.doubtful"]),
+        ({"turned": True}, []),
+        ({"unclear": TURNED}, []),
         ({"expected_dice": 0.5, "unclear": TOO_MUCH}, ["lungs.unusable"]),
         ({"expected_dice": 0.5, "unclear": TOO_MUCH, "given": True}, []),
         ({"expected_dice": 0.5, "unclear": TOO_MUCH, "unseen": 0.9}, ["lungs.doubtful", "lungs.not_recognised"]),
@@ -107,7 +109,9 @@ CODES = {"lungs.doubtful": Severity.WARNING, "lungs.unusable": Severity.ERROR, "
         "unsure",
         "bitten",
         "hardly any airless lung",
+        "turned and unsure",
         "turned",
+        "less unsure",
         "hopeless",
         "handed in",
         "density",
@@ -125,7 +129,7 @@ def test_each_doubt_has_its_issue(fields, codes):
 
 def test_every_reason_is_named():
     said = reasons(doubt(unclear=TOO_MUCH, kept_ml=30.0, missed_ml=41.0, turned=True), LIMITS)
-    assert len(said) == 3
+    assert len(said) == 2
     (issue,) = mask_issues(doubt(unclear=TOO_MUCH, kept_ml=30.0, missed_ml=41.0, turned=True), AnatomyConfig())
     assert all(clause in issue.message for clause in said)
     assert "41 mL of airless lung" in issue.message
