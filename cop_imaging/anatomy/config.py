@@ -16,7 +16,7 @@ class AnatomyConfig(Section):
     """Body, airways, lungs and vessels."""
 
     method: Literal["network", "classical"] = quantity(
-        "classical",
+        "network",
         unit="name",
         means="how lungs are found: by the network, or by density, connection and the rib cage",
         source="the network keeps disease that the other bites out, and takes in some diaphragm: docs/lungs.md",

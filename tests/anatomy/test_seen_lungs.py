@@ -55,6 +55,26 @@ def test_airless_tissue_that_the_network_holds_for_lung_is_kept_and_muscle_is_no
     assert not lungs.lungs[:, :, 36:40].any()
 
 
+def bitten(core):
+    """A patch on the pleura, 24 x 24 x 16 mm; the network is sure of its ``core`` only and doubts the rest."""
+    logits, hu = scene()
+    hu[12:24, 18:30, 8:20] = 45.0
+    at = np.s_[6:12, 9:15, 4:10]
+    logits[0][at], logits[1][at] = 1.2, 0.0
+    if core:
+        sure = np.s_[7:11, 10:14, 6:10]
+        logits[0][sure], logits[1][sure] = 0.0, 4.0
+    return found(logits, hu).lungs[14:22, 20:28, 10:18] == RIGHT
+
+
+def test_a_patch_in_a_hollow_of_the_lung_is_whole_when_the_network_sees_its_core():
+    assert bitten(core=True).mean() > 0.95
+
+
+def test_a_hollow_without_airless_lung_in_it_stays_outside():
+    assert bitten(core=False).mean() < 0.05
+
+
 def test_fluid_beside_the_lung_is_effusion_and_no_lung():
     logits, hu = scene()
     logits[3][3:17, 19:25, 4:16], logits[1][3:17, 19:25, 4:16] = 6.0, 0.0
