@@ -147,11 +147,8 @@ def fitted(rows: Sequence[Row]) -> DoubtConfig:
 
 def candidates() -> Iterator[DoubtConfig]:
     """Round limits."""
-    unclear, kept = np.arange(0.03, 0.13, 0.005), np.arange(0.4, 0.96, 0.05)
-    for u, t, k, m in itertools.product(unclear, (0.7, 0.8, 0.9), kept, (2.0, 5.0, 10.0, 20.0)):
-        yield DoubtConfig(
-            most_unclear=round(u, 3), most_unclear_turned=round(t * u, 3), least_kept=round(k, 2), least_missed_ml=m
-        )
+    for unclear, turned in itertools.product(np.arange(0.03, 0.13, 0.005), (0.6, 0.7, 0.8, 0.9, 1.0)):
+        yield DoubtConfig(most_unclear=round(unclear, 3), most_unclear_turned=round(turned * unclear, 3))
 
 
 def main() -> None:
@@ -164,7 +161,7 @@ def main() -> None:
     arguments = parser.parse_args()
     known = {r["seed"] for r in rows_of(arguments.rows)}
     which, turns = (int(part) for part in arguments.turn.split("/"))
-    for path in sorted(arguments.chests)[which::turns]:
+    for path in arguments.chests[which::turns]:
         if int(path.stem) not in known:
             line = json.dumps(masked(path)) + "\n"
             print(line[:160].rstrip(), flush=True)

@@ -11,25 +11,19 @@ from cop_imaging.anatomy.doubt_config import DoubtConfig
 from cop_imaging.anatomy.lung_network import LungLogits
 from cop_imaging.anatomy.lungs import WholeLungs
 from cop_imaging.core.anatomy import LEFT, RIGHT, Doubt
-from cop_imaging.core.arrays import BoolArray, Float32Array, UInt8Array
+from cop_imaging.core.arrays import BoolArray, UInt8Array
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import distance_to, resample
+from cop_imaging.core.grid import resample
 from cop_imaging.core.issue import Issue, Severity
 from cop_imaging.core.volume import CTVolume
 
-__all__ = ["Evidence", "doubt_of", "mask_issues", "reasons", "weigh_mask"]
+__all__ = ["Evidence", "doubt_of", "mask_issues", "weigh_mask"]
 
 EDGE_CONTACT_MM2 = 400.0
 """Lung area on the first or last slice, or at the sides of the scanned field, from which the lungs are cut off."""
 REACH_MM = 2.0
 """How near to what was not scanned lung lies at the sides: the mask may end a voxel before it."""
 TRUST_SCALE_ML = 400.0
-DENSE_HU = -400.0
-RIM_MM = 5.0
-"""How far from aerated lung tissue lies that is more than its border, its vessels and its bronchi."""
-FAINT = 0.1
-"""Probability of lung below which a voxel outside the mask is no sign of lung."""
-AIRWAY = 0.5
 SIGNS = ("consolidation", "ground_glass", "reversed_halo")
 """What is measured as a part of the lungs."""
 
@@ -42,13 +36,9 @@ class Evidence:
     """Dice's coefficient of the mask and the lungs."""
     unclear: float
     """Volume inside the body that the likeliest class is wrong about, over the volume of the mask."""
-    kept_ml: float
-    """Airless lung in the mask."""
-    missed_ml: float
-    """Airless lung outside the mask."""
 
 
-def weigh_mask(logits: LungLogits, mask: BoolArray, smooth: Float32Array, body: BoolArray, work: Geometry) -> Evidence:
+def weigh_mask(logits: LungLogits, mask: BoolArray, body: BoolArray, work: Geometry) -> Evidence:
     """Hold a lung mask against the network's probabilities, on the network's grid.
 
     Parameters
@@ -56,8 +46,6 @@ def weigh_mask(logits: LungLogits, mask: BoolArray, smooth: Float32Array, body: 
     logits : LungLogits
     mask, body : bool [z, y, x]
         Both lungs, and everything inside the skin, on the work grid.
-    smooth : float32 [z, y, x]
-        Density on the work grid in HU.
     """
     grid = logits.geometry
     shares = np.exp(logits.logits - logits.logits.max(axis=0))
@@ -65,15 +53,10 @@ def weigh_mask(logits: LungLogits, mask: BoolArray, smooth: Float32Array, body: 
     lung = shares[1] + shares[2]
     inside = resample(mask.astype(np.float32), work, grid, outside=0.0) > 0.5
     within = resample(body.astype(np.float32), work, grid, outside=0.0) > 0.5
-    soft = resample(smooth, work, grid) > DENSE_HU
-    airless = soft & within & (shares[4] < AIRWAY)
-    airless &= distance_to(inside & ~soft, grid) > RIM_MM
     voxels = max(float(inside.sum()), 1.0)
     return Evidence(
         expected_dice=float(2.0 * lung[inside].sum() / (float(lung.sum()) + voxels)),
         unclear=float((1.0 - shares.max(axis=0))[within].sum()) / voxels,
-        kept_ml=float(lung[airless & inside].sum()) * grid.voxel_ml,
-        missed_ml=float(lung[airless & ~inside & (lung > FAINT)].sum()) * grid.voxel_ml,
     )
 
 
@@ -117,8 +100,6 @@ def doubt_of(
         unseen=whole.unseen,
         expected_dice=evidence.expected_dice if evidence else None,
         unclear=evidence.unclear if evidence else None,
-        kept_ml=evidence.kept_ml if evidence else None,
-        missed_ml=evidence.missed_ml if evidence else None,
         turned=any(i.code == "geometry.mirrored" and i.severity is Severity.ERROR for i in volume.issues),
         given=given,
     )
@@ -141,18 +122,9 @@ def side_contact_mm2(lungs: BoolArray, valid: BoolArray | None, geometry: Geomet
     return area_mm2
 
 
-def reasons(doubt: Doubt, config: DoubtConfig) -> list[str]:
-    """Why a mask that was found is doubtful, each as a clause; empty where it is not."""
-    found = []
-    limit = config.most_unclear_turned if doubt.turned else config.most_unclear
-    if doubt.unclear is not None and doubt.unclear > limit:
-        where = " in a body that lies the other way round than stated" if doubt.turned else ""
-        found.append(f"the network expects to name {100.0 * doubt.unclear:.0f} % of the lungs' volume wrongly{where}")
-    if doubt.missed_ml is not None and doubt.kept_ml is not None:
-        share = doubt.kept_ml / max(doubt.kept_ml + doubt.missed_ml, 1e-6)
-        if share < config.least_kept and doubt.missed_ml > config.least_missed_ml:
-            found.append(f"about {doubt.missed_ml:.0f} mL of airless lung may be left out")
-    return found
+def most_unclear(doubt: Doubt, config: DoubtConfig) -> float:
+    """The limit on ``Doubt.unclear``."""
+    return config.most_unclear_turned if doubt.turned else config.most_unclear
 
 
 def mask_issues(doubt: Doubt, config: AnatomyConfig) -> list[Issue]:
@@ -161,7 +133,7 @@ def mask_issues(doubt: Doubt, config: AnatomyConfig) -> list[Issue]:
         return []
     issues = []
     unknown = doubt.unseen > config.most_unseen
-    expected, why = doubt.expected_dice, reasons(doubt, config.doubt)
+    expected, unclear, limit = doubt.expected_dice, doubt.unclear, most_unclear(doubt, config.doubt)
     if expected is not None and expected < config.doubt.least_usable and not unknown:
         issues.append(
             Issue(
@@ -175,16 +147,18 @@ def mask_issues(doubt: Doubt, config: AnatomyConfig) -> list[Issue]:
                 limit=config.doubt.least_usable,
             )
         )
-    elif why:
+    elif unclear is not None and unclear > limit:
+        where = " in a body that lies the other way round than stated" if doubt.turned else ""
         issues.append(
             Issue(
                 code="lungs.doubtful",
                 severity=Severity.WARNING,
-                message=f"The lung mask is doubtful ({'; '.join(why)}): look at it, and take extents for lower bounds.",
+                message=f"The lung mask is doubtful: the network expects to name {100.0 * unclear:.0f} % of the lungs' "
+                f"volume wrongly{where}; look at the mask, and take extents for lower bounds.",
                 affects=("lungs", *SIGNS, "likelihood"),
                 lower_bounds=SIGNS,
-                measured=None if doubt.unclear is None else round(doubt.unclear, 3),
-                limit=config.doubt.most_unclear_turned if doubt.turned else config.doubt.most_unclear,
+                measured=round(unclear, 3),
+                limit=limit,
             )
         )
     if unknown:

@@ -82,7 +82,7 @@ def segment(volume: CTVolume, config: AnatomyConfig | None = None, *, lungs: UIn
     )
     effusion = None if whole.effusion is None else to_full_grid(whole.effusion, work, full) & (labels == 0)
     uncertain = to_full_grid(whole.uncertain, work, full) & (labels == 0)
-    evidence = None if logits is None else weigh_mask(logits, whole.lungs > 0, smooth, body, work)
+    evidence = None if logits is None else weigh_mask(logits, whole.lungs > 0, body, work)
     doubt = doubt_of(labels, whole, evidence, volume, work, config, given=lungs is not None)
     return Anatomy(
         geometry=full,

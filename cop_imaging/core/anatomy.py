@@ -35,13 +35,9 @@ class Doubt:
     unseen: float = 0.0
     """Share of the aerated lung that the network holds for something else."""
     expected_dice: float | None = None
-    """Dice's coefficient that the network's own probabilities let expect; None, like the next three, without it."""
+    """Dice's coefficient that the network's own probabilities let expect; None, like the next, without it."""
     unclear: float | None = None
     """Volume inside the body that the network expects to name wrongly, over the lungs'."""
-    kept_ml: float | None = None
-    """Airless lung that is expected in the mask."""
-    missed_ml: float | None = None
-    """Airless lung that is expected outside the mask."""
     turned: bool = False
     """Ingestion is sure that the body lies the other way round than stated."""
     given: bool = False
