@@ -48,6 +48,8 @@ class WholeLungs:
     """Dense tissue there that is as likely fluid."""
     effusion: BoolArray | None = None
     """Pleural fluid, when it was looked for."""
+    doubted: BoolArray | None = None
+    """Airless tissue in the lungs of which the network is not sure."""
     unseen: float = 0.0
     """Share of the aerated lung that the network holds for something else."""
 

@@ -24,6 +24,8 @@ or two of its grid, which is much of a small patch. Chosen on lesions put into t
 CORE_MM, SMALLEST_CORE_ML, REACH_MM = 4.0, 0.1, 15.0
 """How far from its surroundings, and how large, the core of such airless lung is, and what near means. Without it
 nothing is taken in: hollows beside heart, spine and great vessels are there in health too."""
+CERTAIN, CERTAIN_MM = 0.98, 2.0
+"""Airless lung is doubted where no core lies within reach of which the network is as sure as this."""
 FLUID_HU = (-60.0, 90.0)
 SMALLEST_FLUID_ML, SMALLEST_UNSURE_ML = 5.0, 1.0
 GAP_MM, ENCLOSED_MM, THIN_MM = 3.0, 5.0, 3.0
@@ -68,7 +70,11 @@ def seen_lungs(
     # A thin layer between aerated lung and its surroundings is what the coarse grid does not resolve.
     thick = eroded(dense | enclosed, work, THIN_MM) & ~enclosed
     found = airy | (dense & (enclosed | dilated(thick, work, THIN_MM + work.spacing_mm[0])))
-    del airy, enclosed, dense, thick
+    sure = keep_large(
+        eroded(dense | airy, work, CERTAIN_MM) & dense & ~enclosed & (lungness > CERTAIN), work, SMALLEST_CORE_ML
+    )
+    doubted = dense & ~enclosed & ~dilated(sure, work, REACH_MM)
+    del airy, enclosed, dense, thick, sure
     side = np.where(right >= left, RIGHT, LEFT).astype(np.uint8)
     lungs = np.zeros(found.shape, dtype=np.uint8)
     for label in (RIGHT, LEFT):
@@ -84,7 +90,9 @@ def seen_lungs(
     effusion = keep_large(watery & (fluid > LIKELY), work, SMALLEST_FLUID_ML, connectivity=6)
     unsure = watery & ~effusion & (lungness + fluid > LIKELY) & (lungness > POSSIBLE)
     unseen = float((aerated & ~inside).sum()) / max(int(aerated.sum()), 1)
-    return WholeLungs(lungs, inside & soft, keep_large(unsure, work, SMALLEST_UNSURE_ML), effusion, unseen)
+    return WholeLungs(
+        lungs, inside & soft, keep_large(unsure, work, SMALLEST_UNSURE_ML), effusion, doubted & inside, unseen
+    )
 
 
 def in_hollows(shares: Float32Array, geometry: Geometry) -> Float32Array:

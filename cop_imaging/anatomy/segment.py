@@ -82,6 +82,8 @@ def segment(volume: CTVolume, config: AnatomyConfig | None = None, *, lungs: UIn
     )
     effusion = None if whole.effusion is None else to_full_grid(whole.effusion, work, full) & (labels == 0)
     uncertain = to_full_grid(whole.uncertain, work, full) & (labels == 0)
+    if whole.doubted is not None:  # its border too: it is dense by partial volume
+        uncertain |= to_full_grid(dilated(whole.doubted, work, work.spacing_mm[0]), work, full) & (labels > 0)
     evidence = None if logits is None else weigh_mask(logits, whole.lungs > 0, body, work)
     doubt = doubt_of(labels, whole, evidence, volume, work, config, given=lungs is not None)
     return Anatomy(

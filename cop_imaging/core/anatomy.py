@@ -71,7 +71,7 @@ class Anatomy:
     vessels : bool [z, y, x]
         Vessels inside the lungs.
     uncertain : bool [z, y, x]
-        Tissue that might be lung and is not in ``lungs``.
+        Tissue that might be lung and is not in ``lungs``, and airless tissue in ``lungs`` that might not be lung.
     effusion : bool [z, y, x] or None
         Pleural fluid; None when it was not looked for.
     work : WorkGrid

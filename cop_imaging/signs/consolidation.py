@@ -151,12 +151,11 @@ class Consolidation:
         if weight == 0.0:
             return not_assessable(self, reason)
         c = self.config
-        mask = consolidated(scene, c.low_hu, c)
+        whole = consolidated(scene, c.low_hu, c)
+        mask = certain(whole, scene, c.smallest_ml)
         value = distribution_of(self.name, mask, scene, smallest_patch_ml=c.smallest_ml)
-        moved = [
-            distribution_of(self.name, consolidated(scene, limit, c), scene, smallest_patch_ml=c.smallest_ml)
-            for limit in c.low_hu_range
-        ]
+        others = [certain(consolidated(scene, limit, c), scene, c.smallest_ml) for limit in c.low_hu_range]
+        moved = [distribution_of(self.name, m, scene, smallest_patch_ml=c.smallest_ml) for m in (*others, whole)]
         score = graded(value[f"{self.name}.extent_percent"] or 0.0, c.possible_percent, c.present_percent)
         return Finding(
             sign=self.name,
@@ -196,6 +195,13 @@ def consolidated(scene: Scene, low_hu: float, config: ConsolidationConfig) -> Bo
     core = resample((patch & near).astype(np.float32), grid, scene.geometry)
     mask = ((core > INNER_SHARE) | (own & (core > OUTER_SHARE))) & (scene.lungs > 0)
     return keep_large(mask, scene.geometry, config.smallest_ml)
+
+
+def certain(mask: BoolArray, scene: Scene, smallest_ml: float) -> BoolArray:
+    """The part of a mask that surely lies in lung; where that is in doubt only the interval knows of it."""
+    if not (mask & scene.uncertain).any():
+        return mask
+    return keep_large(mask & ~scene.uncertain, scene.geometry, smallest_ml)
 
 
 def vessel_radius_mm(depth_mm: Float32Array, tubes: BoolArray, config: ConsolidationConfig) -> Float32Array:

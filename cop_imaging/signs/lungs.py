@@ -50,7 +50,7 @@ class Lungs:
         del earlier
         r = scene.reference
         right, left = r.side_ml
-        unsure_ml = float(scene.uncertain.sum()) * scene.geometry.voxel_ml
+        unsure_ml = float((scene.uncertain & (scene.lungs == 0)).sum()) * scene.geometry.voxel_ml
         expected = expected_volume_ml(scene.acquisition)
         values: dict[str, Span] = {
             "lungs.volume_ml": (r.total_ml, r.total_ml, r.total_ml + unsure_ml),
