@@ -29,14 +29,14 @@ __all__ = ["check_output", "features_csv", "write_report"]
 HTML = "report.html"
 FEATURES = "features.csv"
 MASKS = "masks"
-ANATOMY_MASKS = ("lungs", "airways", "pleural_effusion")
+ANATOMY_MASKS = ("lungs", "airways", "uncertain", "pleural_effusion")
 
 
 def write_report(analysis: Analysis, folder: Path, *, masks: bool = False, overwrite: bool = False) -> Path:
     """Write ``report.json``, ``report.html``, ``features.csv`` and, on request, ``masks/*.nii.gz`` into ``folder``.
 
-    Masks lie on the grid of the series as it is on disk: ``lungs`` (0, 1 right, 2 left), ``airways`` (0, 1) and one
-    for each sign that marks voxels (0, 1), empty where the sign is absent or could not be assessed.
+    Masks lie on the grid of the series as it is on disk: ``lungs`` (0, 1 right, 2 left), ``airways``, ``uncertain`` (0,
+    1), ``pleural_effusion`` when it was looked for, and one for each sign that marks voxels (0, 1), empty where the sign is absent or could not be assessed.
 
     Returns
     -------
@@ -115,6 +115,7 @@ def features_csv(report: Report, vector: FeatureVector, likelihood: Likelihood |
 def _masks(analysis: Analysis) -> Iterator[tuple[str, AnyArray]]:
     yield "lungs", analysis.anatomy.lungs
     yield "airways", analysis.anatomy.airways
+    yield "uncertain", analysis.anatomy.uncertain
     if analysis.anatomy.effusion is not None:
         yield "pleural_effusion", analysis.anatomy.effusion
     for finding in analysis.findings:

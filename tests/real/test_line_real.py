@@ -24,7 +24,7 @@ EXPLAINED = {
         "spiculated nodule, left, posterior": ((35, 60, -140), (80, 110, -95)),
         "atelectasis at the bases": ((-150, -80, -260), (150, 130, -180)),
     },
-    "near_normal_3mm": {"wedge in the middle lobe": ((-80, -260, -200), (0, -150, -130))},
+    "near_normal_3mm": {"wedge in the middle lobe": ((-100, -260, -200), (0, -150, -130))},
 }
 
 

@@ -17,7 +17,7 @@ from cop_imaging.report import check_output, write_report
 from cop_imaging.report import write as write_module
 
 TEXTS = {"report.json", "report.html", "features.csv"}
-MASKS = {f"masks/{n}.nii.gz" for n in ("lungs", "airways", "consolidation", "ground_glass", "reversed_halo", "bands")}
+MASKS = {f"masks/{n}.nii.gz" for n in ("lungs", "airways", "uncertain", "consolidation", "ground_glass", "reversed_halo", "bands")}
 
 
 def files(folder):
@@ -119,7 +119,7 @@ def test_masks_of_signs_that_are_no_longer_known_go_too(analysis, tmp_path):
     folder = analysis.save(tmp_path / "a", masks=True)
     fewer = replace(analysis, findings=analysis.findings[:1])
     fewer.save(folder, masks=True, overwrite=True)
-    assert files(folder) == TEXTS | {f"masks/{n}.nii.gz" for n in ("lungs", "airways", "consolidation")}
+    assert files(folder) == TEXTS | {f"masks/{n}.nii.gz" for n in ("lungs", "airways", "uncertain", "consolidation")}
 
 
 def test_an_earlier_report_cannot_name_files_outside_the_folder(analysis, tmp_path):
