@@ -17,7 +17,10 @@ from cop_imaging.report import check_output, write_report
 from cop_imaging.report import write as write_module
 
 TEXTS = {"report.json", "report.html", "features.csv"}
-MASKS = {f"masks/{n}.nii.gz" for n in ("lungs", "airways", "uncertain", "consolidation", "ground_glass", "reversed_halo", "bands")}
+MASKS = {
+    f"masks/{n}.nii.gz"
+    for n in ("lungs", "airways", "uncertain", "consolidation", "ground_glass", "reversed_halo", "bands")
+}
 
 
 def files(folder):
