@@ -19,8 +19,8 @@ LIKELY, POSSIBLE = 0.5, 0.25
 LIKELY_NEAR, HOLLOW_ODDS, HOLLOW_MM, DRY = 0.25, 20.0, 30.0, 0.3
 """Near airless lung that the network sees by itself, dense tissue is lung from ``LIKELY_NEAR``; in hollows of the
 lung's surface, into which a ball of ``HOLLOW_MM`` does not reach, the odds of lung are taken ``HOLLOW_ODDS`` times
-higher unless fluid is likelier than ``DRY``. Consolidation on the pleura leaves such hollows, and the network errs by a voxel
-or two of its grid, which is much of a small patch. Chosen on lesions put into three scans that it never saw."""
+higher unless fluid is likelier than ``DRY``. Consolidation on the pleura leaves such hollows, and the network errs by
+a voxel or two of its grid, which is much of a small patch. Chosen on lesions put into three scans it never saw."""
 CORE_MM, SMALLEST_CORE_ML, REACH_MM = 4.0, 0.1, 15.0
 """How far from its surroundings, and how large, the core of such airless lung is, and what near means. Without it
 nothing is taken in: hollows beside heart, spine and great vessels are there in health too."""

@@ -35,9 +35,9 @@ ANATOMY_MASKS = ("lungs", "airways", "uncertain", "pleural_effusion")
 def write_report(analysis: Analysis, folder: Path, *, masks: bool = False, overwrite: bool = False) -> Path:
     """Write ``report.json``, ``report.html``, ``features.csv`` and, on request, ``masks/*.nii.gz`` into ``folder``.
 
-    Masks lie on the grid of the series as it is on disk: ``lungs`` (0, 1 right, 2 left), ``airways``, ``uncertain`` and,
-    when it was looked for, ``pleural_effusion`` (0, 1), and one for each sign that marks voxels (0, 1), empty where the
-    sign is absent or could not be assessed.
+    Masks lie on the grid of the series as it is on disk: ``lungs`` (0, 1 right, 2 left), ``airways``, ``uncertain``
+    and, when it was looked for, ``pleural_effusion`` (0, 1), and one for each sign that marks voxels (0, 1), empty where
+    the sign is absent or could not be assessed.
 
     Returns
     -------
