@@ -36,8 +36,8 @@ def write_report(analysis: Analysis, folder: Path, *, masks: bool = False, overw
     """Write ``report.json``, ``report.html``, ``features.csv`` and, on request, ``masks/*.nii.gz`` into ``folder``.
 
     Masks lie on the grid of the series as it is on disk: ``lungs`` (0, 1 right, 2 left), ``airways``, ``uncertain``
-    and, when it was looked for, ``pleural_effusion`` (0, 1), and one for each sign that marks voxels (0, 1), empty where
-    the sign is absent or could not be assessed.
+    and, when it was looked for, ``pleural_effusion`` (0, 1), and one for each sign that marks voxels (0, 1), empty
+    where the sign is absent or could not be assessed.
 
     Returns
     -------
