@@ -20,9 +20,9 @@ GAS_HU, GAS_WALL_MM, SMALLEST_GAS_ML, MOST_LUNG_IN_GAS_ML = -970, 2.0, 3.0, 1.0
 
 @pytest.fixture(scope="module", params=["covid_1.25mm", "near_normal_2.5mm"])
 def found(request):
-    """A series and its anatomy on a coarse work grid, where sides and leaks show as on a fine one."""
+    """A series and its anatomy."""
     volume = read_volume(Path(FOLDER) / request.param)
-    return volume, segment(volume, AnatomyConfig(method="network", work_spacing_mm=COARSE_MM))
+    return volume, segment(volume, AnatomyConfig(method="network"))
 
 
 def test_right_is_the_patients_right(found):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from cop_imaging.core import Acquisition, Issue, Lesion, Presence, Severity, SliceIdentity
 from cop_imaging.signs import SIGNS, SignsConfig, observe, schema_of, signs_with, vectorize
@@ -252,6 +253,15 @@ def test_the_lungs_are_measured_whole(scene):
     assert value["lungs.right_volume_ml"] + value["lungs.left_volume_ml"] == pytest.approx(value["lungs.volume_ml"])
     assert value["lungs.mean_hu"] == pytest.approx(scene.hu[scene.lungs > 0].mean())
     assert value["lungs.predicted_percent"] is None
-    unsure = dataclasses.replace(scene, uncertain=scene.lungs == 1)
+    around = ndimage.binary_dilation(scene.lungs > 0, iterations=2)
+    unsure = dataclasses.replace(scene, uncertain=around)  # what is in the lungs already adds nothing to them
     volume = observe(unsure)[0].measure("lungs.volume_ml")
-    assert volume.high - volume.value == pytest.approx(value["lungs.right_volume_ml"])
+    assert volume.high - volume.value == pytest.approx((around & (scene.lungs == 0)).sum() * ml)
+
+
+def test_consolidation_in_doubtful_lung_counts_in_the_interval_only(scene):
+    sure = observe(scene)[1].measure("consolidation.volume_ml")
+    assert sure.value > 0.0
+    doubted = observe(dataclasses.replace(scene, uncertain=scene.lungs > 0))[1].measure("consolidation.volume_ml")
+    assert doubted.value == 0.0
+    assert doubted.high >= sure.value
