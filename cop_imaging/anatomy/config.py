@@ -19,7 +19,7 @@ class AnatomyConfig(Section):
         "network",
         unit="name",
         means="how lungs are found: by the network, or by density, connection and the rib cage",
-        source="the network keeps disease that the other bites out, and takes in some diaphragm: docs/lungs.md",
+        source="the network keeps disease that the other bites out: docs/lungs.md has both, and where each fails",
     )
     work_spacing_mm: float = quantity(
         1.5,
