@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cop_imaging.anatomy.fluid_density import fluid_odds
 from cop_imaging.anatomy.lung_network import LungLogits
 from cop_imaging.anatomy.lungs import WholeLungs
 from cop_imaging.core.anatomy import LEFT, RIGHT
@@ -28,6 +29,7 @@ CERTAIN, CERTAIN_MM = 0.98, 2.0
 """Airless lung is doubted where no core lies within reach of which the network is as sure as this."""
 FLUID_HU = (-60.0, 90.0)
 SMALLEST_FLUID_ML, SMALLEST_UNSURE_ML = 5.0, 1.0
+SMALLEST_SHARE = 1e-6
 GAP_MM, ENCLOSED_MM, THIN_MM = 3.0, 5.0, 3.0
 
 
@@ -56,9 +58,13 @@ def seen_lungs(
     shares = np.exp(logits.logits - logits.logits.max(axis=0))
     shares /= shares.sum(axis=0)
     right, left, fluid = (resample(shares[n], logits.geometry, work, outside=0.0) for n in (1, 2, 3))
-    lungness = right + left
     soft = smooth > lung_hu
     free = body & ~excluded
+    lungness, both = right + left, right + left + fluid
+    odds = np.exp(fluid_odds(smooth, free & soft & (both > LIKELY), body, work))
+    lung_share = both / np.maximum(lungness + fluid * odds, SMALLEST_SHARE)
+    right, left, fluid = right * lung_share, left * lung_share, fluid * odds * lung_share
+    lungness = right + left
     airy = free & ~soft & (lungness > POSSIBLE)
     enclosed = closed(airy, work, ENCLOSED_MM)
     dense = free & soft & (lungness > LIKELY)

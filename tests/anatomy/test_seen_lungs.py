@@ -88,7 +88,7 @@ def test_what_may_be_lung_or_fluid_is_uncertain_and_neither():
     logits, hu = scene()
     at = np.s_[3:17, 19:25, 4:16]
     logits[0][at], logits[1][at], logits[3][at] = 1.0, 2.0, 2.0
-    hu[6:34, 38:50, 8:32] = 20.0
+    hu[6:34, 38:50, 8:32] = 23.0  # as dense as either
     lungs = found(logits, hu)
     assert lungs.uncertain[10:30, 42:48, 12:28].mean() > 0.9
     assert not (lungs.uncertain & ((lungs.lungs > 0) | lungs.effusion)).any()
