@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cop_imaging.core.airway_tree import AirwayTree
 from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array, Int16Array, UInt8Array
 from cop_imaging.core.geometry import Box, Geometry
 from cop_imaging.core.issue import Issue
@@ -66,6 +67,10 @@ class Scene:
     airways: BoolArray
     vessels: BoolArray
     uncertain: BoolArray
+    effusion: BoolArray | None
+    """Pleural fluid; None when it was not looked for."""
+    airway_tree: AirwayTree | None
+    """Centre lines of the airways in patient coordinates; None when no trachea was found."""
     valid: BoolArray | None
     acquisition: Acquisition
     gravity: Gravity

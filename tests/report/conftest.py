@@ -81,6 +81,8 @@ def scene_of(ct: CTVolume, anatomy: Anatomy) -> Scene:
         airways=anatomy.airways[BOX],
         vessels=anatomy.vessels[BOX],
         uncertain=anatomy.uncertain[BOX],
+        effusion=None,
+        airway_tree=None,
         valid=None,
         acquisition=ct.acquisition,
         gravity=(0.0, 1.0, 0.0),
