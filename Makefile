@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: demo test test-long lint bench bench-made bench-real defaults setup clean
+.PHONY: demo test test-long lint bench bench-made bench-real defaults signs setup clean
 .DEFAULT_GOAL := demo
 
 setup: $(READY_DEV)
@@ -60,6 +60,11 @@ bench-real: $(READY_DEV)
 defaults: $(READY)
 	@$(BIN)/cop-imaging config > configs/default.toml
 	@$(BIN)/cop-imaging config --markdown > docs/configuration.md
+
+# After a sign has changed: the catalogue's pages and pictures say and show what holds.
+signs: $(READY)
+	@$(BIN)/cop-imaging signs --pages docs/signs
+	@$(BIN)/python -m benchmarks.sign_pictures
 
 clean:
 	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -14,7 +14,10 @@ from cop_imaging.cli.options import ConfigOption, SetOption
 if TYPE_CHECKING:
     from cop_imaging.config import Section
 
-__all__ = ["config", "markdown"]
+__all__ = ["SETTINGS_HEAD", "config", "markdown", "setting_cells", "setting_row"]
+
+SETTINGS_HEAD = ("| field | means | unit | value | range | source |", "| --- | --- | --- | --- | --- | --- |")
+"""Head of a table of settings."""
 
 HEAD = """# Configuration
 
@@ -56,17 +59,25 @@ def _section(section: Section, name: str) -> Iterator[str]:
     inner = {field: value for field, value in section if hasattr(type(value), "model_fields")}
     if len(inner) < len(fields):
         yield from (f"## `{name}`", "", (type(section).__doc__ or "").strip(), "")
-        yield from ("| field | means | unit | value | range | source |", "| --- | --- | --- | --- | --- | --- |")
-        yield from (_row(section, field) for field in fields if field not in inner)
+        yield from SETTINGS_HEAD
+        yield from (setting_row(section, field) for field in fields if field not in inner)
         yield ""
     for field, nested in inner.items():
         yield from _section(nested, f"{name}.{field}" if name else field)
 
 
-def _row(section: Section, name: str) -> str:
+def setting_row(section: Section, name: str) -> str:
+    """One field of a section as a row under ``SETTINGS_HEAD``."""
+    field, means, unit, value, limits, source = setting_cells(section, name)
+    cells = (f"`{field}`", means, unit, f"`{value}`", limits, source)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def setting_cells(section: Section, name: str) -> tuple[str, str, str, str, str, str]:
+    """Field, meaning, unit, value, permitted range and source of one field of a section."""
     about = type(section).model_fields[name]
     extra = about.json_schema_extra if isinstance(about.json_schema_extra, dict) else {}
     limits = [f"{getattr(c, end):g}" for end in ("ge", "le") for c in about.metadata if hasattr(c, end)]
     value = json.dumps(section.model_dump(mode="json")[name])
-    cells = (f"`{name}`", about.description, extra.get("unit"), f"`{value}`", " to ".join(limits), extra.get("source"))
-    return "| " + " | ".join(str(cell or "").replace("|", "\\|") for cell in cells) + " |"
+    unit, source = (str(extra.get(key) or "") for key in ("unit", "source"))
+    return name, about.description or "", unit, value, " to ".join(limits), source

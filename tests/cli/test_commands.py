@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 from cop_imaging.cli.main import app
 from cop_imaging.config import load_config
 from cop_imaging.pipeline import Config
-from cop_imaging.signs import SIGNS
 
 
 def call(*arguments: str | Path):
@@ -74,20 +73,6 @@ def test_a_source_that_is_not_there_is_told_in_one_line(tmp_path):
 
 def test_no_thread_at_all_is_a_wrong_call(tmp_path):
     assert call("analyze", tmp_path, "--out", tmp_path / "out", "--threads", "0").exit_code == 2
-
-
-def test_the_catalogue_lists_every_feature_with_its_unit():
-    text = call("signs").stdout
-    for sign in SIGNS:
-        assert f"{sign.title} ({sign.name})" in text
-        for feature in sign.features:
-            assert any(line.split()[:2] == [feature.name, feature.unit] for line in text.splitlines())
-
-
-def test_the_catalogue_as_json_is_the_declared_features():
-    listed = json.loads(call("signs", "--json").stdout)
-    assert [sign["name"] for sign in listed] == [sign.name for sign in SIGNS]
-    assert [f["name"] for sign in listed for f in sign["features"]] == [f.name for s in SIGNS for f in s.features]
 
 
 def test_the_schema_is_json_and_knows_the_report():
