@@ -11,7 +11,7 @@ from cop_imaging.anatomy.lungs import WholeLungs
 from cop_imaging.core.anatomy import LEFT, RIGHT
 from cop_imaging.core.arrays import BoolArray, Float32Array
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import closed, dilated, eroded, keep_large, resample
+from cop_imaging.core.grid import closed, components, dilated, eroded, keep_large, resample
 
 __all__ = ["seen_lungs"]
 
@@ -27,6 +27,9 @@ CORE_MM, SMALLEST_CORE_ML, REACH_MM = 4.0, 0.1, 15.0
 nothing is taken in: hollows beside heart, spine and great vessels are there in health too."""
 CERTAIN, CERTAIN_MM = 0.98, 2.0
 """Airless lung is doubted where no core lies within reach of which the network is as sure as this."""
+FAT_HU, FAT_SHARE, SMALLEST_FATTY_ML = (-130.0, -40.0), 0.25, 20.0
+"""Density of fat, and the share of it from which the core of a piece of at least that volume is no lung: consolidation
+with air left in it has such densities in small pieces or thin layers only."""
 FLUID_HU = (-60.0, 90.0)
 SMALLEST_FLUID_ML, SMALLEST_UNSURE_ML = 5.0, 1.0
 SMALLEST_SHARE = 1e-6
@@ -80,6 +83,7 @@ def seen_lungs(
         eroded(dense | airy, work, CERTAIN_MM) & dense & ~enclosed & (lungness > CERTAIN), work, SMALLEST_CORE_ML
     )
     doubted = dense & ~enclosed & ~dilated(sure, work, REACH_MM)
+    found &= ~_below_the_diaphragm(dense & ~enclosed, airy & ~aerated, smooth, work)
     del airy, enclosed, dense, thick, sure
     side = np.where(right >= left, RIGHT, LEFT).astype(np.uint8)
     lungs = np.zeros(found.shape, dtype=np.uint8)
@@ -99,6 +103,26 @@ def seen_lungs(
     return WholeLungs(
         lungs, inside & soft, keep_large(unsure, work, SMALLEST_UNSURE_ML), effusion, doubted & inside, unseen
     )
+
+
+def _below_the_diaphragm(dense: BoolArray, gas: BoolArray, smooth: Float32Array, work: Geometry) -> BoolArray:
+    """Large pieces of ``dense`` tissue with much fat in them, and the ``gas`` that they touch: no lung.
+
+    Under a raised diaphragm the network may take stomach, spleen and the fat around them for consolidation.
+    """
+    labels, n = components(eroded(dense, work, CORE_MM))
+    volume_ml = np.bincount(labels.ravel(), minlength=n + 1) * work.voxel_ml
+    fat = np.bincount(labels[(smooth > FAT_HU[0]) & (smooth < FAT_HU[1])], minlength=n + 1) * work.voxel_ml
+    drop = (volume_ml >= SMALLEST_FATTY_ML) & (fat > FAT_SHARE * volume_ml)
+    drop[0] = False
+    if not drop.any():
+        return np.zeros_like(dense)
+    piece = dilated(drop[labels], work, CORE_MM + work.spacing_mm[0]) & dense
+    bubbles, n = components(gas)
+    met = np.bincount(bubbles[dilated(piece, work, CORE_MM)], minlength=n + 1) > 0
+    met[0] = False
+    out: BoolArray = piece | met[bubbles]
+    return out
 
 
 def in_hollows(shares: Float32Array, geometry: Geometry) -> Float32Array:

@@ -28,11 +28,14 @@ def scene(strength=4.0):
     return logits, hu
 
 
-def found(logits, hu, excluded=None):
-    """The lungs of a scene."""
+def found(logits, hu, excluded=None, bowel=None):
+    """The lungs of a scene; gas in ``bowel`` is known not to be the lungs' air."""
     nothing = np.zeros(WORK.shape, dtype=bool)
+    aerated = hu < -400.0
+    if bowel is not None:
+        aerated[bowel] = False
     return seen_lungs(
-        LungLogits(logits, SEEN), hu, ~nothing, hu < -400.0, nothing if excluded is None else excluded, WORK,
+        LungLogits(logits, SEEN), hu, ~nothing, aerated, nothing if excluded is None else excluded, WORK,
         lung_hu=-400.0, smallest_ml=1.0,
     )  # fmt: skip
 
@@ -106,3 +109,24 @@ def test_windpipe_and_main_bronchi_stay_out():
     excluded = np.zeros(WORK.shape, dtype=bool)
     excluded[10:20, 20:30, 20:26] = True
     assert not found(logits, hu, excluded).lungs[excluded].any()
+
+
+def under_the_dome(fat_share):
+    """A large piece below the left lung that the network holds for lung, part of it fat, with gas inside."""
+    logits, hu = scene()
+    logits[2][3:17, 5:25, 22:36] = 6.0
+    piece = np.s_[20:34, 10:50, 44:72]
+    hu[piece] = 40.0
+    hu[20:34, 10 : 10 + int(40 * fat_share), 44:72] = -100.0
+    gas = np.s_[26:30, 30:42, 52:64]
+    hu[gas] = -900.0
+    return found(logits, hu, bowel=gas)
+
+
+def test_a_piece_with_much_fat_in_it_and_its_gas_are_stomach_and_spleen_not_lung():
+    assert under_the_dome(0.0).lungs[22:32, 12:48, 46:70].any()
+    assert not under_the_dome(0.4).lungs[24:32, 14:48, 48:68].any()
+
+
+def test_lung_beside_such_a_piece_stays():
+    assert (under_the_dome(0.4).lungs[8:18, 12:48, 46:70] == LEFT).mean() > 0.95
