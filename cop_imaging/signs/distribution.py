@@ -8,8 +8,8 @@ import numpy as np
 
 from cop_imaging.core.arrays import BoolArray, Float64Array
 from cop_imaging.core.finding import Feature
-from cop_imaging.core.grid import components, volume_ml_by_label
-from cop_imaging.core.scene import BUNDLE_MM, LungReference, Scene
+from cop_imaging.core.grid import bounding_box, components, volume_ml_by_label
+from cop_imaging.core.scene import BUNDLE_MM, ZONES, LungReference, Scene
 
 __all__ = ["DEPTH_SHELLS_MM", "distribution_features", "distribution_of"]
 
@@ -21,6 +21,8 @@ HIT_SHARE = 0.005
 """Share of a zone from which it counts as hit."""
 PSEUDO_ML = 0.5
 """Volume added to both parts of a ratio of extents: about one smallest lesion."""
+AXES = (("head", 2), ("back", 1), ("left", 0))
+"""Directions in which the centroid is given, with their place in a patient position (x, y, z)."""
 
 
 def distribution_features(sign: str, title: str) -> tuple[Feature, ...]:
@@ -35,6 +37,19 @@ def distribution_features(sign: str, title: str) -> tuple[Feature, ...]:
             high=100.0,
         )
         for low, high in DEPTH_SHELLS_MM
+    )
+    zones = tuple(
+        Feature(
+            f"{sign}.extent_{zone}_percent",
+            "percent",
+            f"share of the {zone.replace('_', ' ')} zone that is {title}",
+            high=100.0,
+        )
+        for zone in ZONES
+    )
+    centroid = tuple(
+        Feature(f"{sign}.centroid_{way}_mm", "mm", f"centroid towards the {way}, from the lungs' centroid", low=None)
+        for way, _ in AXES
     )
     named = (
         ("volume_ml", "ml", f"volume of {title}", None),
@@ -67,7 +82,7 @@ def distribution_features(sign: str, title: str) -> tuple[Feature, ...]:
         Feature(f"{sign}.{name}", unit, means, low=None if unit == "HU" else 0.0, high=high)
         for name, unit, means, high in named
     )
-    return table[:7] + shells + table[7:]
+    return table[:7] + zones + shells + table[7:] + centroid
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +95,8 @@ class _Counts:
     near_bundle_ml: float
     dependent_half_ml: float
     mean_hu: float | None
+    centroid_mm: Float64Array | None
+    """Mean position (x, y, z), LPS."""
 
 
 def distribution_of(sign: str, mask: BoolArray, scene: Scene, *, smallest_patch_ml: float) -> dict[str, float | None]:
@@ -94,7 +111,8 @@ def distribution_of(sign: str, mask: BoolArray, scene: Scene, *, smallest_patch_
     """
     counts = _count(mask, scene)
     patches = _patch_volumes(mask, scene, smallest_patch_ml)
-    return {f"{sign}.{name}": value for name, value in _table(counts, patches, scene.reference).items()}
+    table = _table(counts, patches, scene.reference) | _centroid(counts.centroid_mm, scene)
+    return {f"{sign}.{name}": value for name, value in table.items()}
 
 
 def _count(mask: BoolArray, scene: Scene) -> _Counts:
@@ -113,11 +131,15 @@ def _count(mask: BoolArray, scene: Scene) -> _Counts:
         near_bundle_ml=float((scene.bundle_mm[where] <= BUNDLE_MM).sum()) * ml,
         dependent_half_ml=float(lower_half.sum()) * ml,
         mean_hu=float(scene.smooth_hu[where].mean()) if n else None,
+        centroid_mm=scene.geometry.to_patient(np.array([w.mean() for w in where])) if n else None,
     )
 
 
 def _patch_volumes(mask: BoolArray, scene: Scene, smallest_ml: float) -> Float64Array:
-    labels, n = components(mask & (scene.lungs > 0))
+    inside = mask & (scene.lungs > 0)
+    if not inside.any():
+        return np.zeros(0)
+    labels, n = components(inside[bounding_box(inside, scene.geometry)])
     volumes = volume_ml_by_label(labels, n, scene.geometry)
     return volumes[volumes >= smallest_ml]
 
@@ -129,6 +151,7 @@ def _table(c: _Counts, patches: Float64Array, r: LungReference) -> dict[str, flo
     outer = middles < r.outer_third_mm
     rind, next_shell = middles < SPARED_MM, (middles >= SPARED_MM) & (middles < SPARED_MM + BELOW_SPARED_MM)
     right_ml = float(c.zone_ml[:3].sum())
+    own_zones = {f"extent_{zone}_percent": _percent(c.zone_ml[k], r.zone_ml[k]) for k, zone in enumerate(ZONES)}
     out: dict[str, float | None] = {
         "volume_ml": c.volume_ml,
         "extent_percent": _percent(c.volume_ml, r.total_ml),
@@ -137,6 +160,7 @@ def _table(c: _Counts, patches: Float64Array, r: LungReference) -> dict[str, flo
         "extent_upper_percent": _percent(*upper),
         "extent_middle_percent": _percent(*middle),
         "extent_lower_percent": _percent(*lower),
+        **own_zones,
     }
     for low, high in DEPTH_SHELLS_MM:
         shell = (middles >= low) & (middles < (high or np.inf))
@@ -171,6 +195,21 @@ def _table(c: _Counts, patches: Float64Array, r: LungReference) -> dict[str, flo
         "mean_hu": c.mean_hu,
     }
     return out
+
+
+def _centroid(centroid_mm: Float64Array | None, scene: Scene) -> dict[str, float | None]:
+    """Where a mask's centroid lies as seen from the lungs' own centroid; None for an empty mask."""
+    names = [f"centroid_{way}_mm" for way, _ in AXES]
+    if centroid_mm is None:
+        return dict.fromkeys(names)
+    plane = np.zeros(scene.lungs.shape[1:], dtype=np.int32)
+    for level in scene.lungs:  # no copy of the whole crop
+        plane += level > 0
+    column = np.array([np.count_nonzero(level) for level in scene.lungs])
+    profiles = (column, plane.sum(axis=1), plane.sum(axis=0))
+    middle = np.array([float((np.arange(p.size) * p).sum()) / max(float(p.sum()), 1.0) for p in profiles])
+    offset = centroid_mm - scene.geometry.to_patient(middle)
+    return {name: float(offset[k]) for name, (_, k) in zip(names, AXES, strict=True)}
 
 
 def _percent(part_ml: float, whole_ml: float) -> float | None:

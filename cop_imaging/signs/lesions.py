@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from scipy import ndimage
 
-from cop_imaging.core.arrays import BoolArray, Int32Array
+from cop_imaging.core.arrays import AnyArray, BoolArray, Float64Array, Int32Array
 from cop_imaging.core.finding import Lesion
-from cop_imaging.core.geometry import Box
 from cop_imaging.core.grid import components, volume_ml_by_label
 from cop_imaging.core.scene import Scene
 
@@ -27,10 +25,36 @@ def lesion_table(mask: BoolArray, scene: Scene, smallest_ml: float) -> tuple[Les
 
 
 def lesions_of_labels(labels: Int32Array, n: int, scene: Scene) -> tuple[Lesion, ...]:
-    """One row for each label 1..n (at most 50)."""
-    boxes = ndimage.find_objects(labels, max_label=min(n, MOST_LESIONS))
+    """One row for each label 1..n (at most 50) that has voxels; all labels are measured in the same few passes."""
+    n = min(n, MOST_LESIONS)
+    flat = np.flatnonzero((labels > 0) & (labels <= n))
+    if flat.size == 0:
+        return ()
+    # By label, then in the order of the array.
+    flat = flat[np.argsort(labels.ravel()[flat].astype(np.uint8), kind="stable")]
+    own = labels.ravel()[flat] - 1
+    index = np.stack(np.unravel_index(flat, labels.shape), axis=1)
+    size = np.bincount(own, minlength=n)
+    some = np.flatnonzero(size)
+    first = (np.cumsum(size) - size)[some]
+    share = np.maximum(size, 1)
+
+    def mean(values: AnyArray) -> Float64Array:
+        out: Float64Array = np.bincount(own, values, n) / share
+        return out
+
+    centroid = np.stack([mean(index[:, axis]) for axis in range(3)], axis=1)
+    away = ((index - centroid[own]) ** 2).sum(axis=1)
+    least = np.flatnonzero(away == np.repeat(np.minimum.reduceat(away, first), size[some]))
+    nearest = index[least[np.unique(own[least], return_index=True)[1]]]
+    height = labels.shape[0]
+    z = np.bincount(own * height + index[:, 0], minlength=n * height).reshape(n, height).argmax(axis=1)
+    zone = np.bincount(own * 7 + scene.zone.ravel()[flat], minlength=7 * n).reshape(n, 7)[:, 1:].argmax(axis=1)
+    depth_mm = np.minimum.reduceat(scene.depth_mm.ravel()[flat], first)
+    mean_hu = mean(scene.smooth_hu.ravel()[flat])
     return tuple(
-        _lesion(labels, k + 1, (box[0], box[1], box[2]), scene) for k, box in enumerate(boxes) if box is not None
+        _lesion(int(size[k]), centre, int(z[k]), int(zone[k]), float(depth), float(mean_hu[k]), scene)
+        for k, centre, depth in zip(some, nearest, depth_mm, strict=True)
     )
 
 
@@ -40,26 +64,18 @@ def best_slice(mask: BoolArray) -> int | None:
     return int(np.argmax(area)) if area.any() else None
 
 
-def _lesion(labels: Int32Array, k: int, box: Box, scene: Scene) -> Lesion:
-    inside = labels[box] == k
-    index = np.argwhere(inside)
-    centroid = index.mean(axis=0)
-    nearest = index[int(np.argmin(((index - centroid) ** 2).sum(axis=1)))]
-    start = np.array([b.start for b in box])
-    centre = tuple(int(v) for v in nearest + start)
-    z = int(np.argmax(inside.sum(axis=(1, 2)))) + box[0].start
-    point = scene.geometry.to_patient(np.array(centre, dtype=np.float64))
+def _lesion(voxels: int, centre: AnyArray, z: int, zone: int, depth_mm: float, mean_hu: float, scene: Scene) -> Lesion:
+    point = scene.geometry.to_patient(centre.astype(np.float64))
     on_slice = scene.geometry.to_patient(np.array([z, centre[1], centre[2]], dtype=np.float64))
-    zone = int(np.bincount(scene.zone[box][inside], minlength=7)[1:].argmax())
     identity = scene.slices[z] if scene.slices else None
     return Lesion(
-        volume_ml=float(inside.sum()) * scene.geometry.voxel_ml,
+        volume_ml=voxels * scene.geometry.voxel_ml,
         centre_mm=(float(point[0]), float(point[1]), float(point[2])),
-        depth_mm=float(scene.depth_mm[box][inside].min()),
+        depth_mm=depth_mm,
         z_mm=float(on_slice[2]),
         instance_number=identity.instance_number if identity else None,
         sop_instance_uid=identity.sop_instance_uid if identity else None,
         side="right" if zone < 3 else "left",
         zone=ZONE_NAMES[zone % 3],
-        mean_hu=float(scene.smooth_hu[box][inside].mean()),
+        mean_hu=mean_hu,
     )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from cop_imaging.core.scene import ZONES
 from cop_imaging.signs.distribution import DEPTH_SHELLS_MM, distribution_features, distribution_of
+from cop_imaging.signs.lesions import lesions_of_labels
 
 RATIOS = (
     "lower_to_upper",
@@ -20,6 +21,9 @@ RATIOS = (
     "largest_share",
     "patchiness",
     "mean_hu",
+    "centroid_head_mm",
+    "centroid_back_mm",
+    "centroid_left_mm",
 )
 
 
@@ -146,12 +150,55 @@ def test_the_mirror_swaps_right_and_left_and_keeps_the_rest(block):
         scene = b.scene()
         found.append(measured(truth[scene.box], scene))
     one, other = found
-    swap = {"extent_right_percent": "extent_left_percent", "extent_left_percent": "extent_right_percent"}
     for name, value in one.items():
+        swapped = name.replace("right", "?").replace("left", "right").replace("?", "left")
         if name == "right_share":
             assert (value, other[name]) == (1.0, 0.0)
+        elif name == "centroid_left_mm":
+            assert value == pytest.approx(-12.0, abs=1.0)
+            assert other[name] == pytest.approx(-value, abs=0.1)
         elif value is not None:
-            assert other[swap.get(name, name)] == pytest.approx(value, rel=0.02, abs=1e-6), name
+            assert other[swapped] == pytest.approx(value, rel=0.02, abs=1e-6), name
+
+
+def test_the_zones_of_each_side_add_up_to_it(scene):
+    found = measured(box(scene, (0.1, 0.7), (0.3, 0.9), (0.3, 0.8)), scene)
+    r = scene.reference
+    for k, side in enumerate(("right", "left")):
+        zones = [found[f"extent_{side}_{level}_percent"] for level in ("upper", "middle", "lower")]
+        weights = r.zone_ml[3 * k : 3 * k + 3]
+        assert np.dot(zones, weights) / r.side_ml[k] == pytest.approx(found[f"extent_{side}_percent"])
+
+
+def test_the_centroid_is_seen_from_the_middle_of_the_lungs(block):
+    b = block(side_mm=(48.0, 48.0, 48.0))
+    truth = b.ball((9.0, -6.0, 12.0), 6.0, 20.0)
+    scene = b.scene()
+    found = measured(truth[scene.box], scene)
+    assert found["centroid_head_mm"] == pytest.approx(9.0, abs=0.8)
+    assert found["centroid_back_mm"] == pytest.approx(-6.0, abs=0.8)
+    assert found["centroid_left_mm"] == pytest.approx(12.0, abs=0.8)
+    whole = measured(scene.lungs > 0, scene)
+    assert all(abs(whole[f"centroid_{way}_mm"]) < 0.8 for way in ("head", "back", "left"))
+
+
+def test_lesions_are_measured_as_if_each_stood_alone(scene):
+    labels = np.zeros(scene.lungs.shape, np.int32)
+    parts = [box(scene, (0.2, 0.5), (0.3, 0.7), (0.2, 0.4)), box(scene, (0.6, 0.9), (0.5, 0.8), (0.55, 0.85))]
+    for k, part in enumerate(parts):
+        labels[part] = 2 * k + 1  # label 2 has no voxel
+    rows = lesions_of_labels(labels, 3, scene)
+    assert len(rows) == 2
+    for row, part in zip(rows, parts, strict=True):
+        index = np.argwhere(part)
+        assert row.volume_ml == pytest.approx(part.sum() * scene.geometry.voxel_ml)
+        assert row.depth_mm == pytest.approx(scene.depth_mm[part].min())
+        assert row.mean_hu == pytest.approx(scene.smooth_hu[part].mean())
+        centre = scene.geometry.to_index(row.centre_mm)
+        assert part[tuple(np.rint(centre).astype(int))]
+        assert np.linalg.norm(centre - index.mean(axis=0)) < 1.0
+        assert row.side == ("right" if row is rows[0] else "left")
+    assert lesions_of_labels(np.zeros_like(labels), 3, scene) == ()
 
 
 def test_rind_and_core_of_the_lung_are_told_apart(scene):
