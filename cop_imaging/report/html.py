@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-from cop_imaging.core import Contribution, FindingSummary, Measure, Presence, Report, Severity
+from cop_imaging.core import Contribution, FindingSummary, Lesion, Measure, Presence, Report, Severity
+from cop_imaging.report import charts, wording
 from cop_imaging.report import pictures as drawing
-from cop_imaging.report import wording
 from cop_imaging.report.pictures import Pictures
 
 __all__ = ["TRAINED_ON", "report_html", "summary_html"]
@@ -27,8 +28,12 @@ SIGNS_ABREAST = 3
 VALUES_SHOWN = 3
 """Measured values named beside a contribution."""
 
-LESIONS_SHOWN = 40
-"""Rows of the lesion table; report.json holds all."""
+LESIONS_SHOWN = 6
+"""Rows of the lesion table for each sign; report.json holds all."""
+
+
+TOLD_APART = "no "
+"""How the kind of a lesion begins that resembles the sign and is none."""
 
 
 def report_html(report: Report, pictures: Pictures | None = None, meanings: Mapping[str, str] | None = None) -> str:
@@ -58,31 +63,51 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("at_least", "interval", "label", "number", "percent", "plain_name", "quantity", "signed"):
+    for name in ("at_least", "detail", "interval", "label", "number", "percent", "plain_name", "quantity", "signed"):
         environment.filters[name] = getattr(wording, name)
     return environment
 
 
 def _view(report: Report, pictures: Pictures | None, meanings: Mapping[str, str] | None) -> dict[str, Any]:
     """Everything that the templates show, in the order in which they show it."""
-    found = [f for f in report.findings if f.presence in (Presence.PRESENT, Presence.POSSIBLE)]
-    lesions = sorted(((f, lesion) for f in found for lesion in f.lesions), key=lambda pair: -pair[1].volume_ml)
+    by_presence = {p: [f for f in report.findings if f.presence is p] for p in Presence}
+    found = by_presence[Presence.PRESENT] + by_presence[Presence.POSSIBLE]
+    shown = pictures or Pictures()
+    lesions = [(f, lesion) for f in found for lesion in _largest(f)]
     return {
         "report": report,
-        "pictures": pictures or Pictures(),
+        "pictures": shown,
         "meanings": meanings or {},
         "trained_on": TRAINED_ON,
         "reasons": [i for i in report.issues if i.severity is not Severity.INFO and _counts(report, i.severity)],
+        "found": found,
+        "absent": by_presence[Presence.ABSENT],
+        "not_assessable": by_presence[Presence.NOT_ASSESSABLE],
         "headlines": {f.sign: wording.headline(f) for f in report.findings},
-        "distribution": _distribution(found),
-        "lesions": lesions[:LESIONS_SHOWN],
-        "lesions_left_out": max(0, len(lesions) - LESIONS_SHOWN),
+        "charts": [(f, *_charts(f, shown)) for f in found if f.sign in drawing.CHARTED],
+        "distribution": _distribution([f for f in found if f.sign in drawing.CHARTED]),
+        "distribution_of_others": _distribution([f for f in found if f.sign not in drawing.CHARTED]),
+        "lesions": lesions,
+        "lesions_left_out": sum(len(f.lesions) for f in found) - len(lesions),
         "titles": {f.sign: f.title for f in report.findings},
         "line_styles": [(s, drawing.STYLES[s]) for s in drawing.STYLES if s in {f.sign for f in report.findings}],
         "lung_line": drawing.LUNG,
         "other_line": drawing.OTHER,
         **_likelihood_view(report),
     }
+
+
+def _largest(finding: FindingSummary) -> list[Lesion]:
+    """The largest lesions of a sign, without those that it tells apart as something else."""
+    own = [n for n in finding.lesions if not str(n.details.get("kind", "")).startswith(TOLD_APART)]
+    return sorted(own, key=lambda n: -n.volume_ml)[:LESIONS_SHOWN]
+
+
+def _charts(finding: FindingSummary, pictures: Pictures) -> tuple[Markup, Markup]:
+    """The depth profile and the zones of a sign; the zones only where its mask was there to be counted."""
+    colour = drawing.STYLES[finding.sign].colour
+    zones = charts.zone_chart(finding, pictures.zones.get(finding.sign, ()), colour)
+    return charts.depth_chart(finding, colour), zones
 
 
 def _counts(report: Report, severity: Severity) -> bool:

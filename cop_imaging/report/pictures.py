@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import imagecodecs
@@ -15,12 +15,13 @@ from skimage.transform import resize
 
 from cop_imaging.core import Finding, Presence, Scene
 from cop_imaging.core.arrays import BoolArray, Float32Array, Float64Array, UInt8Array
-from cop_imaging.report.views import Plane, axial, coronal
+from cop_imaging.report.charts import zone_extents
+from cop_imaging.report.views import Plane, axial, close_up, coronal
 
 if TYPE_CHECKING:
     from cop_imaging.report.analysis import Analysis
 
-__all__ = ["LUNG", "OTHER", "STYLES", "LineStyle", "Picture", "Pictures", "draw_pictures"]
+__all__ = ["CHARTED", "LUNG", "OTHER", "STYLES", "LineStyle", "Picture", "Pictures", "draw_pictures"]
 
 WINDOW_CENTRE_HU = -600.0
 WINDOW_WIDTH_HU = 1500.0
@@ -32,6 +33,13 @@ SIGN_WIDTH_PX = 380
 UNITS = 400.0
 """Width of every picture in its own units; contours are drawn to a tenth of one."""
 BARS_CM = (10, 5, 2, 1)
+CLOSE_MM = 150.0
+"""Least width of the picture of one sign: a small sign is enlarged, its surroundings stay."""
+NEAR_MM, RING_MM = 5.0, 8.0
+"""How far from the slice a lesion may lie, and the radius of the ring around it, where a sign marks no voxels."""
+FOUND = (Presence.PRESENT, Presence.POSSIBLE)
+CHARTED = ("consolidation", "ground_glass")
+"""Signs whose place is drawn as charts: the density signs, which the others lie in or around."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,8 @@ class Picture:
     title: str
     position: str
     svg: Markup
+    sign: str = ""
+    """Name of the sign that it shows, of one that shows one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,9 @@ class Pictures:
     levels: tuple[Picture, ...] = ()
     coronal: Picture | None = None
     signs: tuple[Picture, ...] = ()
+    """Present signs first."""
+    zones: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    """Percent of each of the six zones that a sign fills, by its name."""
 
 
 def draw_pictures(analysis: Analysis) -> Pictures:
@@ -82,13 +95,33 @@ def draw_pictures(analysis: Analysis) -> Pictures:
     ]
     y = _coronal_index(scene, shown)
     frontal = _draw(coronal(analysis.volume, scene, y), shown, titles, "Coronal slice", SIGN_WIDTH_PX)
-    signs = []
-    for finding in analysis.findings:
-        z = _best_slice(finding)
-        if finding.presence in (Presence.PRESENT, Presence.POSSIBLE) and z is not None:
-            title = f"{titles[finding.sign]} ({finding.presence})"
-            signs.append(_draw(axial(analysis.volume, scene, z), [finding], titles, title, SIGN_WIDTH_PX))
-    return Pictures(tuple(levels), frontal, tuple(signs))
+    found = [f for p in FOUND for f in analysis.findings if f.presence is p]
+    signs = [_sign_picture(analysis, f, titles) for f in found if _best_slice(f) is not None]
+    zones = {f.sign: zone_extents(f, scene) for f in found if f.sign in CHARTED}
+    return Pictures(tuple(levels), frontal, tuple(signs), zones)
+
+
+def _sign_picture(analysis: Analysis, finding: Finding, titles: dict[str, str]) -> Picture:
+    z = _best_slice(finding) or 0
+    mask = _ringed(finding, analysis.scene, z) if finding.mask is None else finding.mask
+    title = f"{titles[finding.sign]} ({finding.presence})"
+    plane = axial(analysis.volume, analysis.scene, z)
+    plane = close_up(plane, plane.cut(plane.of(mask)), CLOSE_MM)
+    picture = _draw(plane, [replace(finding, mask=mask)], titles, title, SIGN_WIDTH_PX)
+    return replace(picture, sign=finding.sign)
+
+
+def _ringed(finding: Finding, scene: Scene, z: int) -> BoolArray:
+    """Discs around the lesions that lie near a slice: the outline of a sign that marks no voxels."""
+    out = np.zeros(scene.lungs.shape, dtype=np.bool_)
+    step_z, step_y, step_x = scene.geometry.spacing_mm
+    _, height, width = scene.geometry.shape
+    rows, columns = np.ogrid[:height, :width]
+    for lesion in finding.lesions:
+        k, y, x = (float(v) for v in scene.geometry.to_index(lesion.centre_mm))
+        if abs(k - z) * step_z <= NEAR_MM:
+            out[z] |= np.hypot((rows - y) * step_y, (columns - x) * step_x) <= RING_MM
+    return out
 
 
 def _level_indices(scene: Scene) -> list[int]:

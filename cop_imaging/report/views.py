@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cop_imaging.core import CTVolume, Scene
-from cop_imaging.core.arrays import AnyArray, Int16Array
+from cop_imaging.core.arrays import AnyArray, BoolArray, Int16Array
 from cop_imaging.core.geometry import Box
 
-__all__ = ["Plane", "axial", "coronal"]
+__all__ = ["Plane", "axial", "close_up", "coronal"]
 
 MARGIN_MM = 15.0
 """Chest wall shown around the lungs."""
@@ -80,6 +80,28 @@ def coronal(volume: CTVolume, scene: Scene, y: int) -> Plane:
         position=f"y {depth:.0f} mm".replace("-", "\N{MINUS SIGN}"),
         orientation="patient's right on the left, head up",
     )
+
+
+def close_up(plane: Plane, marked: BoolArray, least_mm: float) -> Plane:
+    """The part of a plane around what is marked on the grid of ``hu``, at least ``least_mm`` wide, of the same form.
+
+    The whole plane where nothing is marked, or where the part would be as wide.
+    """
+    if not marked.any():
+        return plane
+    places = np.nonzero(marked)
+    spans = [float(np.ptp(at) + 1) * step + 2 * MARGIN_MM for at, step in zip(places, plane.step_mm, strict=True)]
+    share = max(least_mm / plane.width_mm, spans[0] / plane.height_mm, spans[1] / plane.width_mm)
+    if share >= 1.0:
+        return plane
+    cut = []
+    for at, size in zip(places, plane.hu.shape, strict=True):
+        length = round(share * size)
+        start = round(float(at.min() + at.max() - length) / 2)
+        start = min(max(start, 0), size - length)
+        cut.append(slice(start, start + length))
+    rows, columns = cut
+    return replace(plane, hu=plane.hu[rows, columns], cut=lambda slice_: plane.cut(slice_)[rows, columns])
 
 
 def _wider(scene: Scene, volume: CTVolume) -> tuple[Box, list[tuple[int, int]]]:

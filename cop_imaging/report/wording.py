@@ -9,6 +9,7 @@ from cop_imaging.core import FindingSummary, Measure
 
 __all__ = [
     "at_least",
+    "detail",
     "headline",
     "interval",
     "label",
@@ -46,6 +47,9 @@ PATTERN = (
     "depth_median_mm",
     "peribronchovascular_ratio",
     "dorsal_to_ventral",
+    "centroid_head_mm",
+    "centroid_back_mm",
+    "centroid_left_mm",
     "mean_hu",
 )
 """Measures that every mask has and that the distribution section shows."""
@@ -79,11 +83,13 @@ def quantity(value: float | None, unit: str = "1") -> str:
 
 
 def interval(measure: Measure) -> str:
-    """The measure's interval, or nothing where it has none."""
+    """The measure's interval, or nothing where it has none or shows none."""
     if measure.low is None or measure.high is None:
         return ""
-    dash = " to " if measure.low < 0 else EN_DASH
-    return f"{number(measure.low, measure.unit)}{dash}{number(measure.high, measure.unit)}"
+    low, high = number(measure.low, measure.unit), number(measure.high, measure.unit)
+    if low == high == number(measure.value, measure.unit):
+        return ""
+    return f"{low}{' to ' if measure.low < 0 else EN_DASH}{high}"
 
 
 def at_least(measure: Measure | None, finding: FindingSummary) -> str:
@@ -130,6 +136,14 @@ def spoken(name: str, unit: str = "1") -> str:
     """A dotted measure name in words, its sign first."""
     sign, dot, _ = name.partition(".")
     return f"{plain_name(sign)} {label(name, unit)}" if dot else label(name, unit)
+
+
+def detail(key: str, value: float | str | None) -> str:
+    """What a sign knows of one lesion, ``rim_mm`` 3.4 as "rim 3.4 mm"."""
+    if isinstance(value, str):
+        return f"{plain_name(key)} {value}"
+    unit = next((unit for unit, suffix in SUFFIXES.items() if key.endswith(suffix)), "1")
+    return f"{plain_name(key.removesuffix(SUFFIXES.get(unit, '')))} {quantity(value, unit)}"
 
 
 def headline(finding: FindingSummary, own: int = 3) -> list[Measure]:

@@ -71,6 +71,12 @@ def volume(stored: StoredOrder, acquisition: Acquisition) -> tuple[CTVolume, Ana
     return ct, anatomy
 
 
+def zones(lungs: np.ndarray) -> np.ndarray:
+    """Thirds of the height of each lung: upper, middle, lower of the right one, then of the left one."""
+    third = np.clip(3 * (np.arange(lungs.shape[0])[::-1] - 1) // 30, 0, 2)[:, None, None]
+    return np.where(lungs > 0, 1 + third + 3 * (lungs == 2), 0).astype(np.uint8)
+
+
 def scene_of(ct: CTVolume, anatomy: Anatomy) -> Scene:
     return Scene(
         hu=ct.hu[BOX],
@@ -89,7 +95,10 @@ def scene_of(ct: CTVolume, anatomy: Anatomy) -> Scene:
         slices=ct.slices[BOX[0]],
         noise_hu=12.0,
         aerated_mode_hu=-850.0,
-        makers={"depth_mm": lambda scene: np.zeros(scene.hu.shape, np.float32)},
+        makers={
+            "depth_mm": lambda scene: np.zeros(scene.hu.shape, np.float32),
+            "zone": lambda scene: zones(scene.lungs),
+        },
     )
 
 

@@ -75,8 +75,10 @@ def test_every_picture_has_words(page):
     for attrs in page.all("svg"):
         assert attrs.get("aria-label") if attrs.get("role") == "img" else attrs.get("aria-hidden") == "true"
     pictures = [a["aria-label"] for a in page.all("svg") if a.get("role") == "img"]
-    assert len(pictures) == 6 + 1 + 2
-    assert all("patient's right on the left" in label for label in pictures)
+    slices = [label for label in pictures if "CT slice" in label]
+    assert len(slices) == 6 + 1 + 2
+    assert all("patient's right on the left" in label for label in slices)
+    assert len(pictures) - len(slices) == 2 + 2
     assert sum("Consolidation (vermilion, solid)" in label for label in pictures) >= 2
 
 
@@ -95,7 +97,7 @@ def test_the_keyboard_reaches_the_report_and_every_wide_table(page):
     regions = [a for a in page.all("div") if a.get("role") == "region"]
     assert regions
     assert all(a["tabindex"] == "0" and a["aria-label"] for a in regions)
-    assert len(page.all("details")) == len(page.all("summary")) == 2
+    assert len(page.all("details")) == len(page.all("summary")) == 4
 
 
 def test_sections_come_in_reading_order(page):
@@ -160,7 +162,7 @@ def test_values_stand_with_units_and_intervals(page):
     text = page.text.replace("\N{NARROW NO-BREAK SPACE}", " ")
     assert "volume 1.5 ml [1.2–1.9]" in text
     assert "Mean, HU" in text or "mean, HU" in text
-    assert "rim mm 3.40; shape round" in text
+    assert "rim 3.4 mm; shape round" in text
     assert "volume of it" in text
 
 
@@ -203,7 +205,39 @@ def test_a_long_lesion_table_is_cut_and_says_so(analysis):
     first, *rest = analysis.report.findings
     many = first.model_copy(update={"lesions": first.lesions * 55})
     html = report_html(analysis.report.model_copy(update={"findings": (many, *rest)}))
-    assert "15 smaller lesions are listed in report.json" in html
+    assert "49 more, smaller or told apart as something else, are listed in report.json" in html
+    assert html.count("shape round") == 6
+
+
+def test_what_a_sign_tells_apart_is_no_lesion_of_it(analysis):
+    first, *rest = analysis.report.findings
+    other = first.lesions[0].model_copy(update={"details": {"kind": "no consolidation: vessel"}, "volume_ml": 99.0})
+    changed = first.model_copy(update={"lesions": (other, *first.lesions)})
+    html = report_html(analysis.report.model_copy(update={"findings": (changed, *rest)}))
+    assert "no consolidation: vessel" not in html
+    assert "shape round" in html
+
+
+def test_found_signs_come_first_and_absent_ones_are_folded(analysis):
+    order = [Presence.ABSENT, Presence.NOT_ASSESSABLE, Presence.POSSIBLE, Presence.PRESENT, Presence.ABSENT]
+    findings = tuple(
+        f.model_copy(update={"presence": p, "title": f"Sign {n}", "lesions": ()})
+        for n, (f, p) in enumerate(zip(analysis.report.findings, order, strict=True))
+    )
+    html = report_html(analysis.report.model_copy(update={"findings": findings}))
+    section = html.partition('<h2 id="findings">')[2].partition("All measures")[0]
+    assert re.findall(r"<th scope=\"row\"[^>]*>(Sign \d)</th>", section) == [f"Sign {n}" for n in (3, 2, 1, 0, 4)]
+    folded = section.partition("<details>")[2]
+    assert "Looked for and absent: 2 signs" in folded
+    assert "Sign 1" not in folded
+
+
+def test_thirty_signs_that_are_absent_take_one_line(analysis):
+    absent = [f.model_copy(update={"presence": Presence.ABSENT, "lesions": ()}) for f in analysis.report.findings]
+    many = tuple(f.model_copy(update={"sign": f"sign_{n}"}) for n, f in enumerate(absent * 6))
+    text = Page(report_html(analysis.report.model_copy(update={"findings": many}))).text
+    assert "Looked for and absent: 30 signs" in text
+    assert "No sign was found." in text
 
 
 def test_the_notebook_shows_a_fragment_that_cannot_restyle_the_page(analysis):

@@ -8,10 +8,10 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from cop_imaging.core import CTVolume
+from cop_imaging.core import CTVolume, Presence
 from cop_imaging.report import draw_pictures
 from cop_imaging.report.pictures import STYLES
-from cop_imaging.report.views import axial, coronal
+from cop_imaging.report.views import axial, close_up, coronal
 
 
 def image(picture):
@@ -91,6 +91,46 @@ def test_only_signs_that_may_be_there_get_a_picture_and_without_a_best_slice_the
     assert [p.title for p in signs] == ["Consolidation (present)", "Ground-glass opacity (possible)"]
     widest = int(np.argmax(analysis.findings[1].mask.sum(axis=(1, 2))))
     assert signs[1].position == axial(analysis.volume, analysis.scene, widest).position
+
+
+def test_a_small_sign_is_enlarged_and_its_outline_stays_in_place(analysis):
+    plane = axial(analysis.volume, analysis.scene, 14)
+    mask = plane.cut(plane.of(analysis.findings[0].mask))
+    near = close_up(plane, mask, 40.0)
+    part = near.cut(near.of(analysis.findings[0].mask))
+    assert near.hu.shape == part.shape
+    assert near.width_mm == pytest.approx(mask.any(axis=0).sum() * plane.step_mm[1] + 30.0, abs=2.0)
+    assert part.sum() == mask.sum()
+    np.testing.assert_array_equal(near.hu[part], plane.hu[mask])
+
+
+def test_a_close_up_stays_inside_the_slice_and_of_nothing_is_the_slice(analysis):
+    plane = axial(analysis.volume, analysis.scene, 14)
+    corner = np.zeros(plane.hu.shape, bool)
+    assert close_up(plane, corner, 40.0) is plane
+    corner[0, 0] = True
+    near = close_up(plane, corner, 40.0)
+    np.testing.assert_array_equal(near.hu, plane.hu[: near.hu.shape[0], : near.hu.shape[1]])
+    assert close_up(plane, ~corner, 40.0) is plane
+
+
+def test_a_present_sign_comes_before_a_possible_one(analysis):
+    first, second, *rest = analysis.findings
+    swapped = (replace(first, presence=Presence.POSSIBLE), replace(second, presence=Presence.PRESENT), *rest)
+    assert [p.sign for p in draw_pictures(replace(analysis, findings=swapped)).signs] == [second.sign, first.sign]
+
+
+def test_a_sign_that_marks_no_voxels_shows_rings_around_its_lesions(analysis):
+    first, *rest = analysis.findings
+    lesion = first.lesions[0]
+    bare = replace(first, mask=None)
+    points = outline(draw_pictures(replace(analysis, findings=(bare, *rest))).signs[0], STYLES["consolidation"].colour)
+    plane = axial(analysis.volume, analysis.scene, 14)
+    ring_mm = np.ptp(points, axis=0) * plane.width_mm / 400
+    np.testing.assert_allclose(ring_mm, 16.0, atol=2.0)
+    far = replace(bare, lesions=(lesion.model_copy(update={"centre_mm": (20.0, 10.0, 0.0)}),))
+    far_picture = draw_pictures(replace(analysis, findings=(far, *rest))).signs[0]
+    assert outline(far_picture, STYLES["consolidation"].colour).size == 0
 
 
 def test_line_styles_differ_without_colour(analysis):
