@@ -8,6 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from cop_imaging.core import Finding, FindingSummary, Measure, Scene
+from cop_imaging.core.arrays import Float64Array
 from cop_imaging.report import wording
 
 __all__ = ["depth_chart", "zone_chart", "zone_extents"]
@@ -64,22 +65,31 @@ def zone_chart(finding: FindingSummary, extents: Sequence[float | None], colour:
             shade = 0.08 + 0.77 * extent / full if extent else 0.0
             path = '<path d="{}" fill="{}" fill-opacity="{:.2f}" stroke="#57606a"/>'
             parts.append(Markup(path).format(_zone(side, n), colour, shade))
-            middle = (CUTS[n] + CUTS[n + 1]) / 2 + 8
-            parts.append(_text((114, 272)[side], middle, wording.number(extent, "percent"), "middle"))
+            parts.append(_text(*_middle(side, n), wording.number(extent, "percent"), "middle"))
             told.append(f"{name} {zone} {wording.quantity(extent, 'percent')}")
     parts += [_text(40, 112, "R", "middle"), _text(340, 112, "L", "middle")]
     return _svg(f"{finding.title}, extent by zone in percent: {'; '.join(told)}.", parts)
 
 
-def _zone(side: int, n: int) -> str:
-    """SVG path of one zone of the right (0) or left (1) lung."""
-    inside = [y for y in HEIGHTS if CUTS[n] < y < CUTS[n + 1]]
-    heights = np.array([CUTS[n], *inside, CUTS[n + 1]])
+def _edges(side: int, heights: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Outer and inner edge of the right (0) or left (1) lung at heights of the drawing."""
     outer, inner, heart = (np.interp(heights, HEIGHTS, edge) for edge in (OUTER, INNER, HEART))
-    if side == 1:
-        outer, inner = WIDTH - outer, WIDTH - inner + heart
-    points = [*zip(outer, heights, strict=True), *reversed(list(zip(inner, heights, strict=True)))]
+    return (outer, inner) if side == 0 else (WIDTH - outer, WIDTH - inner + heart)
+
+
+def _zone(side: int, n: int) -> str:
+    """SVG path of one zone."""
+    heights = np.array([CUTS[n], *(y for y in HEIGHTS if CUTS[n] < y < CUTS[n + 1]), CUTS[n + 1]])
+    outer, inner = _edges(side, heights)
+    points = [*zip(outer, heights, strict=True), *zip(inner[::-1], heights[::-1], strict=True)]
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points) + "z"
+
+
+def _middle(side: int, n: int) -> tuple[float, float]:
+    """Where the number of a zone stands: in its middle, where the apex is not too narrow for it."""
+    height = (CUTS[n] + CUTS[n + 1]) / 2
+    outer, inner = _edges(side, np.array([height + 6.0]))
+    return float(outer[0] + inner[0]) / 2, height + 10.0
 
 
 def _bar(x: float, width: float, measure: Measure, top: float, colour: str) -> Markup:
