@@ -9,10 +9,12 @@ from cop_imaging.config import Section
 from cop_imaging.core.finding import Finding, Sign, not_assessable
 from cop_imaging.core.issue import Issue
 from cop_imaging.core.scene import Scene
+from cop_imaging.signs.centrilobular_nodules import CentrilobularNodules, CentrilobularNodulesConfig
 from cop_imaging.signs.consolidation import Consolidation, ConsolidationConfig
 from cop_imaging.signs.ground_glass import GroundGlass, GroundGlassConfig
 from cop_imaging.signs.lungs import Lungs
 from cop_imaging.signs.reversed_halo import ReversedHalo, ReversedHaloConfig
+from cop_imaging.signs.small_nodules import SmallNodules, SmallNodulesConfig
 
 __all__ = ["SIGNS", "SignsConfig", "observe", "signs_with"]
 
@@ -23,6 +25,8 @@ class SignsConfig(Section):
     consolidation: ConsolidationConfig = ConsolidationConfig()
     ground_glass: GroundGlassConfig = GroundGlassConfig()
     reversed_halo: ReversedHaloConfig = ReversedHaloConfig()
+    small_nodules: SmallNodulesConfig = SmallNodulesConfig()
+    centrilobular_nodules: CentrilobularNodulesConfig = CentrilobularNodulesConfig()
 
 
 def signs_with(config: SignsConfig) -> tuple[Sign, ...]:
@@ -32,6 +36,8 @@ def signs_with(config: SignsConfig) -> tuple[Sign, ...]:
         Consolidation(config.consolidation),
         GroundGlass(config.ground_glass),
         ReversedHalo(config.reversed_halo),
+        SmallNodules(config.small_nodules),
+        CentrilobularNodules(config.centrilobular_nodules),
     )
 
 
