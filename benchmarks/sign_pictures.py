@@ -19,7 +19,7 @@ from cop_imaging.core import Finding, Scene
 from cop_imaging.core.arrays import AnyArray, BoolArray
 from cop_imaging.scene import build_scene
 from cop_imaging.signs import SIGNS
-from cop_imaging.synth import CHESTS, EXAMPLES, Phantom, example_chest
+from cop_imaging.synth import CHESTS, EXAMPLES, Phantom, example_chests
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images" / "signs"
 WINDOW_HU = (-1350.0, 150.0)
@@ -48,19 +48,22 @@ def scene_of(phantom: Phantom) -> Scene:
 
 
 def place(finding: Finding, truth: BoolArray) -> tuple[int, BoolArray]:
-    """The slice of the scene that shows the sign best, and where it lies in it (the truth where nothing is marked)."""
-    mask = finding.mask if finding.mask is not None and finding.mask.any() else truth
-    z = finding.best_z if finding.best_z is not None else int(np.argmax(mask.sum(axis=(1, 2))))
-    return z, mask[z] if mask[z].any() else truth[z]
+    """The slice in which the sign is both true and marked most, and where it is true in it."""
+    hit = truth if finding.mask is None or not (finding.mask & truth).any() else finding.mask & truth
+    z = int(np.argmax(hit.sum(axis=(1, 2))))
+    return z, truth[z]
 
 
 def window_of(where: BoolArray, scene: Scene) -> tuple[float, float, float, float]:
-    """Left, right, bottom, top in voxels of a square around the sign."""
+    """Left, right, bottom, top in voxels of a square around the sign, inside the slice."""
     _, dy, dx = scene.geometry.spacing_mm
-    rows, columns = np.nonzero(where) if where.any() else np.nonzero(scene.lungs.any(axis=0))
-    half = max(np.ptp(rows) * dy, np.ptp(columns) * dx, LEAST_MM) / 2 + MARGIN_MM
-    y, x = (rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2
-    return x - half / dx, x + half / dx, y + half / dy, y - half / dy
+    height, width = where.shape
+    rows, columns = np.nonzero(where)
+    side_mm = max(np.ptp(rows) * dy, np.ptp(columns) * dx, LEAST_MM) + 2 * MARGIN_MM
+    side_mm = min(side_mm, height * dy, width * dx)
+    left = np.clip((columns.min() + columns.max() - side_mm / dx) / 2, -0.5, width - 0.5 - side_mm / dx)
+    top = np.clip((rows.min() + rows.max() - side_mm / dy) / 2, -0.5, height - 0.5 - side_mm / dy)
+    return float(left), float(left + side_mm / dx), float(top + side_mm / dy), float(top)
 
 
 def rings(axis: AnyArray, finding: Finding, scene: Scene, z: int) -> None:
@@ -72,13 +75,12 @@ def rings(axis: AnyArray, finding: Finding, scene: Scene, z: int) -> None:
             axis.plot(x, y, "o", mfc="none", mec="#E69F00", mew=1.2, ms=14.0 / max(dx, dy))  # type: ignore[attr-defined]
 
 
-def draw(name: str, finding: Finding | None, scene: Scene, truth: BoolArray, target: Path) -> None:
+def draw(finding: Finding, scene: Scene, truth: BoolArray, target: Path) -> None:
     """The two panels of one sign."""
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    shown = finding or Finding(name, "absent", 0.0, (), ())  # type: ignore[arg-type]
-    z, where = place(shown, truth)
+    z, where = place(finding, truth)
     left, right, bottom, top = window_of(where, scene)
     rows, columns = scene.hu.shape[1:]
     figure, axes = plt.subplots(
@@ -89,9 +91,10 @@ def draw(name: str, finding: Finding | None, scene: Scene, truth: BoolArray, tar
         axis.set(xticks=[], yticks=[])
     box = {"fill": False, "edgecolor": "#E69F00", "linewidth": 0.8}
     axes[0].add_patch(plt.Rectangle((left, top), right - left, bottom - top, **box))
-    if shown.mask is not None and shown.mask[z].any():
-        axes[1].contour(shown.mask[z], levels=[0.5], colors="#E69F00", linewidths=1.1)
-    rings(axes[1], shown, scene, z)
+    if finding.mask is None:
+        rings(axes[1], finding, scene, z)
+    elif finding.mask[z].any():
+        axes[1].contour(finding.mask[z], levels=[0.5], colors="#E69F00", linewidths=1.1)
     axes[1].set(xlim=(left, right), ylim=(bottom, top))
     ten_mm = 10.0 / scene.geometry.spacing_mm[2]
     axes[1].plot([right - 3 - ten_mm, right - 3], [bottom - 3, bottom - 3], color="white", linewidth=2)
@@ -101,24 +104,23 @@ def draw(name: str, finding: Finding | None, scene: Scene, truth: BoolArray, tar
     figure.savefig(temporary, dpi=100, format="jpeg", pil_kwargs={"quality": 82, "optimize": True})
     plt.close(figure)
     temporary.replace(target)
-    presence = "not known" if finding is None else f"{finding.presence}, score {finding.score or 0.0:.2f}"
     size = target.stat().st_size
-    print(f"{target.name}: {presence}, {size / 1000:.0f} kB{'' if size < MOST_BYTES else ' TOO LARGE'}", flush=True)
+    words = "" if size < MOST_BYTES else " TOO LARGE"
+    print(
+        f"{target.name}: {finding.presence}, score {finding.score or 0.0:.2f}, {size / 1000:.0f} kB{words}", flush=True
+    )
 
 
 def main(names: Sequence[str]) -> None:
     """Draw the named signs, or all that have a chest."""
     known = {sign.name for sign in SIGNS}
-    for chest, example in CHESTS.items():
-        wanted = [n for n in example.signs if n in known and (not names or n in names)]
-        if not wanted:
-            continue
-        phantom = example_chest(chest)
+    shown = {c: [n for n in CHESTS[c].signs if n in known and (not names or n in names)] for c in CHESTS}
+    for chest, phantom in example_chests(c for c in CHESTS if shown[c]):
         scene = scene_of(phantom)
-        found = findings_of(scene, wanted)
-        for name in wanted:
-            truth = np.asarray(phantom.truth.get(example.signs[name], np.zeros(phantom.volume.hu.shape))) > 0
-            draw(name, found[name], scene, truth[scene.box], FOLDER / f"{name}.jpg")
+        found = findings_of(scene, shown[chest])
+        for name in shown[chest]:
+            truth = np.asarray(phantom.truth[CHESTS[chest].signs[name]])
+            draw(found[name], scene, truth[scene.box], FOLDER / f"{name}.jpg")
     missing = [sign.name for sign in SIGNS if sign.name not in EXAMPLES and sign.has_mask]
     if missing:
         print("no made chest shows", ", ".join(missing))

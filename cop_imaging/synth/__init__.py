@@ -5,7 +5,7 @@ from cop_imaging.synth.case_files import write_case
 from cop_imaging.synth.chest import ChestSpec
 from cop_imaging.synth.cohort import write_cases
 from cop_imaging.synth.dicom import write_dicom_series
-from cop_imaging.synth.examples import CHESTS, EXAMPLES, example_chest
+from cop_imaging.synth.examples import CHESTS, EXAMPLES, example_chest, example_chests
 from cop_imaging.synth.lesions.cavity import Cavity
 from cop_imaging.synth.lesions.consolidation import Consolidation
 from cop_imaging.synth.lesions.ground_glass import GroundGlass
@@ -33,6 +33,7 @@ __all__ = [
     "coarse_grid",
     "draw_case",
     "example_chest",
+    "example_chests",
     "healthy_chest",
     "make_case",
     "make_phantom",

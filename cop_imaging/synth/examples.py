@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -27,12 +27,12 @@ from cop_imaging.synth.lesions.perilobular import Perilobular
 from cop_imaging.synth.lesions.reticulation import Reticulation
 from cop_imaging.synth.lesions.reversed_halo import ReversedHalo
 from cop_imaging.synth.lesions.traction_bronchiectasis import draw_traction_bronchiectasis
-from cop_imaging.synth.phantom import Phantom, make_phantom
-from cop_imaging.synth.render import model_of
+from cop_imaging.synth.phantom import Phantom, scanned
+from cop_imaging.synth.render import ChestModel, model_of
 from cop_imaging.synth.scanner import ScannerSpec
 from cop_imaging.synth.terrain import Terrain, Where
 
-__all__ = ["CHESTS", "EXAMPLES", "Example", "example_chest"]
+__all__ = ["CHESTS", "EXAMPLES", "Example", "example_chest", "example_chests"]
 
 SEED = 19
 LOWER = Geometry((60, 178, 224), (1.25, 1.2, 1.2), (-140.0, -100.0, -137.0))
@@ -67,10 +67,20 @@ def example_chest(name: str) -> Phantom:
     KeyError
         If there is no such chest.
     """
-    example = CHESTS[name]
-    terrain = terrain_of_model(model_of(example.spec, np.random.default_rng([SEED, 1])))
-    lesions = example.lesions(terrain, np.random.default_rng([SEED, 5]))
-    return make_phantom(SEED, geometry=example.geometry, spec=example.spec, lesions=lesions, scanner=QUIET)
+    return next(phantom for _, phantom in example_chests([name]))
+
+
+def example_chests(names: Iterable[str] | None = None) -> Iterator[tuple[str, Phantom]]:
+    """The named chests one after the other, or all, each made when it is asked for; bodies alike are made once."""
+    grounds: dict[ChestSpec, tuple[ChestModel, Terrain]] = {}
+    for name in CHESTS if names is None else names:
+        example = CHESTS[name]
+        if example.spec not in grounds:
+            model = model_of(example.spec, np.random.default_rng([SEED, 1]))
+            grounds[example.spec] = model, terrain_of_model(model)
+        model, terrain = grounds[example.spec]
+        lesions = example.lesions(terrain, np.random.default_rng([SEED, 5]))
+        yield name, scanned(model, example.geometry, lesions, QUIET, np.random.default_rng([SEED, 2]))
 
 
 def within(terrain: Terrain, box: Box) -> Terrain:
