@@ -20,7 +20,7 @@ from cop_imaging.core.report import AnatomySummary, FindingSummary, Provenance
 from cop_imaging.core.volume import Acquisition
 
 CHECKOUT = Path(__file__).parents[2]
-PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
+PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md")), CHECKOUT / "docs" / "signs" / "README.md"]
 OUTPUTS = CHECKOUT / "docs" / "outputs.md"
 MODELS: tuple[type[BaseModel], ...] = (
     *(Report, Acquisition, ScanQuality, Issue, AnatomySummary, FindingSummary, Provenance),
