@@ -13,6 +13,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.patheffects import withStroke
 
 from cop_imaging.anatomy import segment
 from cop_imaging.core import Finding, Scene
@@ -97,8 +98,10 @@ def draw(finding: Finding, scene: Scene, truth: BoolArray, target: Path) -> None
         axes[1].contour(finding.mask[z], levels=[0.5], colors="#E69F00", linewidths=1.1)
     axes[1].set(xlim=(left, right), ylim=(bottom, top))
     ten_mm = 10.0 / scene.geometry.spacing_mm[2]
-    axes[1].plot([right - 3 - ten_mm, right - 3], [bottom - 3, bottom - 3], color="white", linewidth=2)
-    axes[1].text(right - 3 - ten_mm / 2, bottom - 5, "1 cm", color="white", ha="center", va="bottom", fontsize=7)
+    bed = [withStroke(linewidth=3, foreground="black")]
+    edge, base, scale = right - 0.04 * (right - left), bottom - 0.04 * (bottom - top), {"color": "white"}
+    axes[1].plot([edge - ten_mm, edge], [base, base], linewidth=2, path_effects=bed, **scale)
+    axes[1].text(edge, base - 2, "1 cm", ha="right", va="bottom", fontsize=7, path_effects=bed, **scale)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}")
     figure.savefig(temporary, dpi=100, format="jpeg", pil_kwargs={"quality": 82, "optimize": True})

@@ -32,6 +32,10 @@ OPENING = (
     "Lungs, airways and vessels were segmented, and signs were looked for in the lungs after the definitions of the "
     "Fleischner Society glossary."
 )
+OTHERS = (
+    "The other signs ({signs}) were measured within their documented limits; every setting that differs from its default "
+    "is stated with this report."
+)
 CLOSING = (
     "Extents are shares of the lung volume; intervals span the values that a measure takes as its limits move over "
     "their tried range. What could not be assessed is given as missing, not as zero."
@@ -59,6 +63,10 @@ def methods_paragraph(config: BaseModel | Mapping[str, Setting], *, version: str
         phrases = [_phrase(name, *known[name], sectioned=len(sections) > 1 or lead == CLAUSES[-1][0]) for name in names]
         if phrases:
             sentences.append(f"{lead}: {'; '.join(phrases)}.")
+    others = {name.split(".")[1] for name in known if name.startswith("signs.") and name not in told}
+    if others:
+        listed = dict.fromkeys(name.split(".")[1] for name in known if name.startswith("signs."))
+        sentences.append(OTHERS.format(signs=", ".join(plain_name(name) for name in listed if name in others)))
     return " ".join([*sentences, CLOSING])
 
 

@@ -61,6 +61,16 @@ def test_what_the_configuration_does_not_hold_is_not_told():
     assert "Ground-glass" not in text
 
 
+def test_signs_whose_limits_are_not_told_are_named_in_reading_order():
+    known = {
+        "signs.consolidation.low_hu": (-300.0, "HU", "Lower limit"),
+        "signs.small_nodules.least_mm": (3.0, "mm", "Smallest diameter"),
+        "signs.cavity.wall_mm": (4.0, "mm", "Least wall"),
+    }
+    assert "The other signs (small nodules, cavity) were measured within" in methods_paragraph(known)
+    assert "other signs" not in methods_paragraph(Everything())
+
+
 def test_what_the_scan_itself_is_checked_with_is_no_method_of_the_signs():
     known = {
         "ingest.quality.common_psf_mm": (1.3, "mm", "Smoothing that the noise is judged after"),
