@@ -33,8 +33,8 @@ OPENING = (
     "Fleischner Society glossary."
 )
 OTHERS = (
-    "The other signs ({signs}) were measured within their documented limits; every setting that differs from its default "
-    "is stated with this report."
+    "The other signs ({signs}) were measured within their documented limits; every setting that differs from its "
+    "default is stated with this report."
 )
 CLOSING = (
     "Extents are shares of the lung volume; intervals span the values that a measure takes as its limits move over "
