@@ -32,7 +32,7 @@ class CentrilobularNodulesConfig(Section):
         (2.0, 8.0), unit="mm", means="smallest and largest diameter at half of the density", source="2-8 mm"
     )
     surface_mm: float = quantity(
-        4.0,
+        3.0,
         low=0.0,
         high=10.0,
         unit="mm",

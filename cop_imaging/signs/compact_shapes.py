@@ -54,7 +54,8 @@ def shapes_of(labels: Int32Array, n: int, grid: Geometry, mask: BoolArray | None
             covariance[:, i, j] = covariance[:, j, i] = second + (grid.spacing_mm[i] ** 2 / 12.0 if i == j else 0.0)
     axes = np.linalg.eigvalsh(covariance)
     volume_mm3 = count * 1000.0 * grid.voxel_ml
-    radius = distance_to(~inside, grid)
+    # The distance runs to the middle of the first voxel outside; the border lies half a voxel before it.
+    radius = distance_to(~inside, grid) - np.float32(0.5 * min(grid.spacing_mm))
     rows = np.arange(1, n + 1)
     inscribed = np.asarray(ndimage.maximum(radius, labels, rows), dtype=np.float64) if n else np.empty(0)
     deepest = np.array(ndimage.maximum_position(radius, labels, rows), dtype=np.int64).reshape(n, 3)

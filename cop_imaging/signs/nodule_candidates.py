@@ -99,19 +99,11 @@ def blobs(scene: Scene, scales_mm: tuple[float, ...], least_hu: float) -> Blobs:
     order = np.argsort(-strength, kind="stable")
     point = point[order]
     radius, spread, open_share, peak, base = profiles(density, fine, point)
-    surface = distance_to(~inside_coarse, coarse)
-    at = np.clip(np.rint(coarse.to_index(point)), 0, np.array(coarse.shape) - 1).astype(np.int64)
-    return Blobs(
-        point,
-        strength[order],
-        roundness[order],
-        radius,
-        spread,
-        open_share,
-        peak,
-        base,
-        surface[tuple(at.T)].astype(float),
-    )
+    # The distance runs to the middle of the first voxel outside; the surface lies half a voxel before it.
+    surface = distance_to(~inside_coarse, coarse) - np.float32(GRID_MM)
+    at = coarse.to_index(point).T
+    surface_mm = np.maximum(ndimage.map_coordinates(surface, at, order=1, mode="nearest", output=np.float64), 0.0)
+    return Blobs(point, strength[order], roundness[order], radius, spread, open_share, peak, base, surface_mm)
 
 
 def peaks(

@@ -9,9 +9,11 @@ from cop_imaging.config import Section
 from cop_imaging.core.finding import Finding, Sign, not_assessable
 from cop_imaging.core.issue import Issue
 from cop_imaging.core.scene import Scene
+from cop_imaging.signs.cavity import Cavity, CavityConfig
 from cop_imaging.signs.centrilobular_nodules import CentrilobularNodules, CentrilobularNodulesConfig
 from cop_imaging.signs.consolidation import Consolidation, ConsolidationConfig
 from cop_imaging.signs.ground_glass import GroundGlass, GroundGlassConfig
+from cop_imaging.signs.large_nodule_or_mass import LargeNoduleOrMass, LargeNoduleOrMassConfig
 from cop_imaging.signs.lungs import Lungs
 from cop_imaging.signs.reversed_halo import ReversedHalo, ReversedHaloConfig
 from cop_imaging.signs.small_nodules import SmallNodules, SmallNodulesConfig
@@ -27,6 +29,8 @@ class SignsConfig(Section):
     reversed_halo: ReversedHaloConfig = ReversedHaloConfig()
     small_nodules: SmallNodulesConfig = SmallNodulesConfig()
     centrilobular_nodules: CentrilobularNodulesConfig = CentrilobularNodulesConfig()
+    large_nodule_or_mass: LargeNoduleOrMassConfig = LargeNoduleOrMassConfig()
+    cavity: CavityConfig = CavityConfig()
 
 
 def signs_with(config: SignsConfig) -> tuple[Sign, ...]:
@@ -38,6 +42,8 @@ def signs_with(config: SignsConfig) -> tuple[Sign, ...]:
         ReversedHalo(config.reversed_halo),
         SmallNodules(config.small_nodules),
         CentrilobularNodules(config.centrilobular_nodules),
+        LargeNoduleOrMass(config.large_nodule_or_mass),
+        Cavity(config.cavity),
     )
 
 

@@ -144,6 +144,11 @@ class SmallNodules:
             best_z=best_slice(mask),
         )
 
+    def nodules(self, scene: Scene) -> Blobs:
+        """The nodules themselves, strongest first."""
+        spots = blobs(scene, self.config.scales_mm, self.config.strength_hu)
+        return self._chosen(spots, ~scene.uncertain[voxels_of(spots, scene)], self.config.open_share)
+
     def _chosen(self, spots: Blobs, allowed: BoolArray, open_share: float) -> Blobs:
         """The spots that are nodules: dense, round, ending on all sides, and of the right size."""
         c = self.config

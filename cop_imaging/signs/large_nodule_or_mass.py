@@ -1,0 +1,225 @@
+"""Large nodules and masses: compact opacities of 10 mm and more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cop_imaging.config import Section, quantity
+from cop_imaging.core.arrays import BoolArray, Float64Array, Int32Array
+from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
+from cop_imaging.core.geometry import Geometry
+from cop_imaging.core.grid import components, dilated, fill_holes, opened, resample
+from cop_imaging.core.scene import Scene
+from cop_imaging.core.volume import Acquisition
+from cop_imaging.signs.compact_shapes import Shapes, shapes_of
+from cop_imaging.signs.intervals import spans
+from cop_imaging.signs.lesions import best_slice, lesions_of_labels
+from cop_imaging.signs.presence import graded, presence_of
+from cop_imaging.signs.reliability import by_thickness
+
+__all__ = ["LargeNoduleOrMass", "LargeNoduleOrMassConfig"]
+
+GRID_MM = 1.5
+SHELL_MM = 4.0
+"""Width of the shell in which haze makes a nodule part-solid."""
+
+
+class LargeNoduleOrMassConfig(Section):
+    """Limits of large nodules and masses."""
+
+    diameter_mm: float = quantity(
+        10.0, low=5.0, high=30.0, unit="mm", means="smallest diameter", source="small nodules end at 10 mm"
+    )
+    mass_mm: float = quantity(
+        30.0, low=20.0, high=50.0, unit="mm", means="diameter above which it is a mass", source="3 cm (Hansell 2008)"
+    )
+    neck_mm: float = quantity(
+        3.5,
+        low=1.0,
+        high=8.0,
+        unit="mm",
+        means="radius of vessels, spicules and necks that are cut off",
+        source="as wide as a vessel in the middle of the lung; estimate",
+    )
+    compactness: float = quantity(
+        0.65,
+        low=0.3,
+        high=1.0,
+        unit="1",
+        means="diameter of the largest ball inside over that of a ball of the same volume",
+        source="1 for a ball, 0.63 for half of one; patches of consolidation mostly 0.4-0.6 on made chests",
+    )
+    compactness_range: tuple[float, float] = quantity(
+        (0.6, 0.7), unit="1", means="tried range of that ratio, from which the interval comes", source="estimate"
+    )
+    elongation: float = quantity(
+        1.8,
+        low=1.0,
+        high=5.0,
+        unit="1",
+        means="largest ratio of the longest to the shortest axis",
+        source="lobulated masses stay below; patches of consolidation and vessels reach 4; set on made chests",
+    )
+    fullness: float = quantity(
+        0.88,
+        low=0.3,
+        high=1.0,
+        unit="1",
+        means="least volume over that of an ellipsoid of the same spread",
+        source="set on made chests",
+    )
+    possible: float = quantity(
+        0.9, low=0.0, high=1.0, unit="1", means="nearness to the limits of shape that is possible", source="estimate"
+    )
+    part_solid_share: float = quantity(
+        0.5,
+        low=0.0,
+        high=1.0,
+        unit="1",
+        means="share of the shell around that is ground glass from which it is part-solid",
+        source="most of it; estimate",
+    )
+    thickness_mm: float = quantity(
+        5.0, low=1.0, high=10.0, unit="mm", means="slice thickness up to which it is measured well", source="5 mm"
+    )
+
+
+FEATURES = (
+    Feature("large_nodule_or_mass.count", "1", "nodules of 10 mm or more, and masses; solid and part-solid"),
+    Feature("large_nodule_or_mass.mass_count", "1", "those above 30 mm"),
+    Feature("large_nodule_or_mass.part_solid_count", "1", "those inside ground glass"),
+    Feature("large_nodule_or_mass.ground_glass_count", "1", "compact opacities of pure ground glass, 10-30 mm"),
+    Feature("large_nodule_or_mass.volume_ml", "ml", "volume of the solid parts"),
+    Feature("large_nodule_or_mass.largest_diameter_mm", "mm", "diameter of the largest, of a ball of its volume"),
+    Feature("large_nodule_or_mass.largest_compactness", "1", "largest ball inside it over that ball, as diameters"),
+    Feature(
+        "large_nodule_or_mass.share_of_opacity",
+        "1",
+        "volume of the largest over all consolidation and ground glass: near 1 the focus is solitary",
+        high=1.0,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Parts:
+    """The compact parts of a mask, on the work grid."""
+
+    labels: Int32Array
+    shapes: Shapes
+    quality: Float64Array
+    """1 and more: every limit of shape is kept; below: how near the worst one is."""
+
+
+@dataclass(frozen=True)
+class LargeNoduleOrMass:
+    """Rounded opacity of 10 to 30 mm, or a mass above 30 mm (Fleischner glossary, Hansell 2008, "nodule", "mass")."""
+
+    config: LargeNoduleOrMassConfig = field(default_factory=LargeNoduleOrMassConfig)
+    name: str = "large_nodule_or_mass"
+    title: str = "Large nodule or mass"
+    needs: tuple[str, ...] = ("consolidation", "ground_glass")
+    has_mask: bool = True
+    features: tuple[Feature, ...] = FEATURES
+
+    @property
+    def definition(self) -> str:
+        """The definition with the limits in force."""
+        c = self.config
+        return (
+            f"Compact dense opacity of {c.diameter_mm:g} mm or more (a mass above {c.mass_mm:g} mm): its largest ball "
+            f"is at least {c.compactness:g} as wide as a ball of its volume, its axes differ at most {c.elongation:g}-"
+            "fold. A focal organizing pneumonia of this shape is one too: CT cannot tell it from a carcinoma."
+        )
+
+    def reliability(self, acquisition: Acquisition) -> tuple[Reliability, str]:
+        """How far the scan's slices suit the sign."""
+        return by_thickness(acquisition, self.config.thickness_mm, "a large nodule", in_one_slice=False)
+
+    def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
+        """The compact parts of consolidation and of ground glass, with the interval over the limit of shape."""
+        weight, reason = self.reliability(scene.acquisition)
+        if weight == 0.0:
+            return not_assessable(self, reason)
+        dense, haze = earlier["consolidation"].mask, earlier["ground_glass"].mask
+        if dense is None or haze is None:
+            return not_assessable(self, "consolidation or ground glass could not be assessed")
+        c = self.config
+        grid = scene.geometry.resampled((GRID_MM,) * 3)
+        solid = resample(dense, scene.geometry, grid, method="nearest")
+        hazy = resample(haze, scene.geometry, grid, method="nearest")
+        opacity_ml = float(solid.sum() + hazy.sum()) * grid.voxel_ml
+        parts = self._parts(fill_holes(solid), grid)
+        faint = self._parts(hazy & ~dilated(solid, grid, SHELL_MM), grid)
+        pure = int(((faint.quality >= 1.0) & (faint.shapes.diameter_mm <= c.mass_mm)).sum())
+        rows = np.flatnonzero(parts.quality >= 1.0)
+        rows = rows[np.argsort(-parts.shapes.volume_ml[rows], kind="stable")]
+        kinds = ["part-solid" if self._in_haze(parts.labels == k + 1, solid, hazy, grid) else "solid" for k in rows]
+        value = self._values(parts, 1.0, opacity_ml)
+        moved = [self._values(parts, limit / c.compactness, opacity_ml) for limit in c.compactness_range]
+        fixed = {
+            f"{self.name}.part_solid_count": (float(kinds.count("part-solid")), 0.0, float(kinds.count("part-solid"))),
+            f"{self.name}.ground_glass_count": (float(pure), 0.0, float(pure)),
+        }
+        number = np.zeros(len(parts.quality) + 1, dtype=np.int32)
+        number[rows + 1] = np.arange(1, len(rows) + 1)
+        labels = resample(number[parts.labels], grid, scene.geometry, method="nearest")
+        labels[scene.lungs == 0] = 0
+        best = float(parts.quality.max(initial=0.0))
+        score = graded(best, c.possible, 1.0)
+        lesions = tuple(
+            lesion.model_copy(
+                update={
+                    "details": {
+                        "kind": kind,
+                        "diameter_mm": float(parts.shapes.diameter_mm[k]),
+                        "compactness": float(parts.shapes.compactness[k]),
+                        "elongation": float(parts.shapes.elongation[k]),
+                    }
+                }
+            )
+            for k, kind, lesion in zip(rows, kinds, lesions_of_labels(labels, len(rows), scene), strict=False)
+        )
+        return Finding(
+            sign=self.name,
+            presence=presence_of(score),
+            score=score,
+            features=self.features,
+            measures=measures_from(self.features, spans(value, moved) | fixed),
+            reason=reason,
+            mask=labels > 0,
+            lesions=lesions,
+            best_z=best_slice(labels > 0),
+        )
+
+    def _parts(self, mask: BoolArray, grid: Geometry) -> _Parts:
+        """Components of the mask without necks, and how well they keep the limits of shape."""
+        c = self.config
+        labels, n = components(opened(mask, grid, c.neck_mm))
+        s = shapes_of(labels, n, grid)
+        quality = np.minimum(s.compactness / c.compactness, s.fullness / c.fullness)
+        quality = np.minimum(quality, c.elongation / np.maximum(s.elongation, 1e-6))
+        return _Parts(labels, s, np.where(s.diameter_mm >= c.diameter_mm, quality, 0.0))
+
+    def _in_haze(self, part: BoolArray, solid: BoolArray, hazy: BoolArray, grid: Geometry) -> bool:
+        """Whether most of the shell around the part is ground glass."""
+        shell = dilated(part, grid, SHELL_MM) & ~solid
+        return bool(shell.any()) and float(hazy[shell].mean()) >= self.config.part_solid_share
+
+    def _values(self, parts: _Parts, least: float, opacity_ml: float) -> dict[str, float | None]:
+        """The numbers of the parts with at least that quality."""
+        rows = np.flatnonzero(parts.quality >= least)
+        s = parts.shapes
+        k = rows[np.argmax(s.volume_ml[rows])] if len(rows) else None
+        out = {
+            "count": float(len(rows)),
+            "mass_count": float((s.diameter_mm[rows] > self.config.mass_mm).sum()),
+            "volume_ml": float(s.volume_ml[rows].sum()),
+            "largest_diameter_mm": None if k is None else float(s.diameter_mm[k]),
+            "largest_compactness": None if k is None else float(s.compactness[k]),
+            "share_of_opacity": None if k is None else min(float(s.volume_ml[k]) / max(opacity_ml, 1e-6), 1.0),
+        }
+        return {f"{self.name}.{name}": number for name, number in out.items()}
