@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cop_imaging.anatomy.fluid_density import fluid_odds
+from cop_imaging.anatomy.fluid import fluid_odds, too_thick
 from cop_imaging.anatomy.lung_network import LungLogits
 from cop_imaging.anatomy.lungs import WholeLungs
 from cop_imaging.core.anatomy import LEFT, RIGHT
@@ -70,7 +70,8 @@ def seen_lungs(
     lungness = right + left
     airy = free & ~soft & (lungness > POSSIBLE)
     enclosed = closed(airy, work, ENCLOSED_MM)
-    dense = free & soft & (lungness > LIKELY)
+    lobe = too_thick(free & soft & (fluid > LIKELY), work)
+    dense = free & soft & ((lungness > LIKELY) | lobe)
     core = keep_large(eroded(dense | airy, work, CORE_MM) & dense & ~enclosed, work, SMALLEST_CORE_ML)
     if core.any():
         near = free & soft & dilated(core, work, REACH_MM)
@@ -97,7 +98,7 @@ def seen_lungs(
     lungs[gaps] = side[gaps]
     inside |= gaps
     watery = soft & (smooth > FLUID_HU[0]) & (smooth < FLUID_HU[1]) & ~inside & ~excluded
-    effusion = keep_large(watery & (fluid > LIKELY), work, SMALLEST_FLUID_ML, connectivity=6)
+    effusion = keep_large(watery & (fluid > LIKELY) & ~lobe, work, SMALLEST_FLUID_ML, connectivity=6)
     unsure = watery & ~effusion & (lungness + fluid > LIKELY) & (lungness > POSSIBLE)
     unseen = float((aerated & ~inside).sum()) / max(int(aerated.sum()), 1)
     return WholeLungs(

@@ -8,12 +8,13 @@ import numpy as np
 from scipy import ndimage
 
 from cop_imaging.anatomy.vessels_config import VesselsConfig
-from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array
+from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array
+from cop_imaging.core.curvature import eigenvalues
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import dilated, eroded, keep_large
 from cop_imaging.core.threads import on_threads
 
-__all__ = ["eigenvalues", "tube_filter", "vessels_apart"]
+__all__ = ["tube_filter", "vessels_apart"]
 
 TUBE_RADIUS_PER_SIGMA = np.sqrt(2.0)
 """A tube of radius r answers most strongly at sigma = r / sqrt(2)."""
@@ -74,25 +75,6 @@ def _hessian(hu: Float32Array, sigma: float, where: tuple[AnyArray, ...]) -> lis
                 derivative = ndimage.correlate1d(derivative, [-0.5, 0.0, 0.5], axis=axis, mode="nearest")
         out.append(derivative[where])
     return out
-
-
-def eigenvalues(hessian: Sequence[Float32Array]) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Eigenvalues, smallest first, of symmetric 3x3 matrices given as (zz, yy, xx, zy, zx, yx), in closed form.
-
-    Source
-    ------
-    Smith 1961, Commun ACM 4:168 (trigonometric solution of the characteristic cubic).
-    """
-    a, b, c, d, e, f = (h.astype(np.float64) for h in hessian)
-    mean = (a + b + c) / 3.0
-    p = np.sqrt(((a - mean) ** 2 + (b - mean) ** 2 + (c - mean) ** 2 + 2.0 * (d * d + e * e + f * f)) / 6.0)
-    safe = np.maximum(p, 1e-12)
-    a0, b0, c0, d0, e0, f0 = (a - mean) / safe, (b - mean) / safe, (c - mean) / safe, d / safe, e / safe, f / safe
-    half_det = (a0 * (b0 * c0 - f0 * f0) - d0 * (d0 * c0 - f0 * e0) + e0 * (d0 * f0 - b0 * e0)) / 2.0
-    phi = np.arccos(np.clip(half_det, -1.0, 1.0)) / 3.0
-    high = mean + 2.0 * p * np.cos(phi)
-    low = mean + 2.0 * p * np.cos(phi + 2.0 * np.pi / 3.0)
-    return low, 3.0 * mean - high - low, high
 
 
 def vessels_apart(

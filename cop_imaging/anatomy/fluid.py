@@ -1,4 +1,4 @@
-"""Fluid or airless lung: what the network holds of pleural tissue, weighed with its density."""
+"""Fluid or airless lung: what density and shape say of tissue that the network has to name."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 
 from cop_imaging.core.arrays import BoolArray, Float32Array
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import dilated, eroded, smoothed
+from cop_imaging.core.grid import components, dilated, distance_to, eroded, smoothed
 
-__all__ = ["fluid_odds"]
+__all__ = ["fluid_odds", "too_thick"]
 
 FLUID_HU, LUNG_HU = (8.0, 9.0), (48.0, 22.0)
 """Mean and SD of the density of effusions (-10 to 25 HU) and of airless, perfused lung (30 to 110 HU; less where some
@@ -22,6 +22,9 @@ AIR_HU, AIR_MM = -160.0, 5.0
 """Next to air a low mean is partial volume or lung with air left in it, and says nothing for fluid."""
 SMOOTH_TO_TISSUE = 1.5
 """Local SD over that of the scan's own soft tissue up to which tissue is homogeneous: fluid has no structure."""
+THICK, SMALLEST_JUDGED_ML = 0.31, 80.0
+"""Radius of the largest ball inside a piece, over the cube root of its volume (0.62 for a ball), from which a piece of
+at least that volume is no crescent. 47 drawn effusions have 0.19 to 0.29, a third of drawn lobes more than 0.32."""
 
 
 def fluid_odds(smooth: Float32Array, pleural: BoolArray, body: BoolArray, geometry: Geometry) -> Float32Array:
@@ -65,3 +68,17 @@ def _tissue_sd(clipped: Float32Array, body: BoolArray, pleural: BoolArray, geome
     mean = smoothed(clipped, geometry, AVERAGE_MM)
     square = smoothed(clipped * clipped, geometry, AVERAGE_MM)
     return float(np.median(np.sqrt(np.maximum(square - mean * mean, 0.0)[soft])))
+
+
+def too_thick(fluid: BoolArray, geometry: Geometry) -> BoolArray:
+    """The pieces of supposed fluid that are too thick for their volume: fluid spreads along the lung, a lobe does not."""
+    labels, n = components(fluid, connectivity=6)
+    volume_ml = np.bincount(labels.ravel(), minlength=n + 1) * geometry.voxel_ml
+    judged = volume_ml >= SMALLEST_JUDGED_ML
+    judged[0] = False
+    if not judged.any():
+        return np.zeros_like(fluid)
+    radius_mm = np.zeros(n + 1)
+    np.maximum.at(radius_mm, labels[fluid], distance_to(~fluid, geometry)[fluid])
+    thick: BoolArray = judged & (radius_mm > THICK * np.cbrt(1000.0 * volume_ml))
+    return thick[labels]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cop_imaging.anatomy.fluid_density import fluid_odds
+from cop_imaging.anatomy.fluid import fluid_odds, too_thick
 from cop_imaging.core.geometry import Geometry
 
 GRID = Geometry((24, 30, 30), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))
@@ -58,3 +58,24 @@ def test_noise_of_the_scan_alone_is_not_structure():
 def test_without_pleural_tissue_nothing_is_said():
     nothing = np.zeros(GRID.shape, dtype=bool)
     assert not fluid_odds(np.full(GRID.shape, 40.0, dtype=np.float32), nothing, ~nothing, GRID).any()
+
+
+SPACE = Geometry((40, 50, 50), (3.0, 3.0, 3.0), (0.0, 0.0, 0.0))
+
+
+def test_a_lobe_is_too_thick_for_fluid_and_a_layer_of_the_same_volume_is_not():
+    lobe, layer = np.zeros((2, *SPACE.shape), dtype=bool)
+    lobe[8:30, 10:32, 10:32] = True
+    layer[2:38, 36:46, 5:35] = True
+    assert abs(lobe.sum() - layer.sum()) < 0.03 * lobe.sum()
+    assert too_thick(lobe, SPACE)[lobe].all()
+    assert not too_thick(layer, SPACE).any()
+    both = lobe | layer
+    assert np.array_equal(too_thick(both, SPACE), lobe)
+
+
+def test_a_small_pocket_may_be_round():
+    pocket = np.zeros(SPACE.shape, dtype=bool)
+    pocket[10:23, 10:23, 10:23] = True
+    assert pocket.sum() * SPACE.voxel_ml < 80.0
+    assert not too_thick(pocket, SPACE).any()
