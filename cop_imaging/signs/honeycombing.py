@@ -10,6 +10,7 @@ import numpy as np
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray
 from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
+from cop_imaging.core.grid import bounding_box, closed
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.air_cells import AirCells, air_cells, clusters_of, union_of_balls
@@ -94,7 +95,7 @@ class HoneycombingConfig(Section):
         source="shared walls of 1 to 3 mm; Hansell 2008",
     )
     fewest_cells: int = quantity(
-        5,
+        6,
         low=2,
         high=20,
         unit="1",
@@ -110,12 +111,20 @@ class HoneycombingConfig(Section):
         source="subpleural: one cell from the pleura; estimate",
     )
     outer_wall_mm: float = quantity(
-        1.5,
+        2.0,
         low=0.5,
         high=3.0,
         unit="mm",
         means="wall around each cell that belongs to the mask",
         source="walls of 1 to 3 mm; Hansell 2008",
+    )
+    corner_mm: float = quantity(
+        1.5,
+        low=0.0,
+        high=4.0,
+        unit="mm",
+        means="radius of corners between cells that are closed",
+        source="walls meet in corners wider than themselves; estimate",
     )
     possible_percent: float = quantity(
         0.05,
@@ -218,7 +227,10 @@ class Honeycombing:
         kept = cells.where((cells.core_hu < air_hu) & (cells.coverage >= coverage))
         kept, cluster = clustered(kept, scene, c)
         ball_mm = kept.radius_mm + c.outer_wall_mm
-        mask = union_of_balls(scene.lungs.shape, scene.geometry, kept.centre, ball_mm) & (scene.lungs > 0)
+        mask = union_of_balls(scene.lungs.shape, scene.geometry, kept.centre, ball_mm)
+        if len(kept):  # corners between cells are wall
+            box = bounding_box(mask, scene.geometry)
+            mask[box] = closed(mask[box], scene.geometry, c.corner_mm) & (scene.lungs[box] > 0)
         sizes = np.bincount(cluster)
         walls = kept.wall_mm[np.isfinite(kept.wall_mm)]
         value = distribution_of(self.name, mask, scene, smallest_patch_ml=0.0)

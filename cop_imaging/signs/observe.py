@@ -12,9 +12,13 @@ from cop_imaging.core.scene import Scene
 from cop_imaging.signs.cavity import Cavity, CavityConfig
 from cop_imaging.signs.centrilobular_nodules import CentrilobularNodules, CentrilobularNodulesConfig
 from cop_imaging.signs.consolidation import Consolidation, ConsolidationConfig
+from cop_imaging.signs.emphysema import Emphysema, EmphysemaConfig
 from cop_imaging.signs.ground_glass import GroundGlass, GroundGlassConfig
+from cop_imaging.signs.honeycombing import Honeycombing, HoneycombingConfig
 from cop_imaging.signs.large_nodule_or_mass import LargeNoduleOrMass, LargeNoduleOrMassConfig
 from cop_imaging.signs.lungs import Lungs
+from cop_imaging.signs.mosaic_attenuation import MosaicAttenuation, MosaicAttenuationConfig
+from cop_imaging.signs.pleural_effusion import PleuralEffusion, PleuralEffusionConfig
 from cop_imaging.signs.reversed_halo import ReversedHalo, ReversedHaloConfig
 from cop_imaging.signs.small_nodules import SmallNodules, SmallNodulesConfig
 
@@ -31,6 +35,10 @@ class SignsConfig(Section):
     centrilobular_nodules: CentrilobularNodulesConfig = CentrilobularNodulesConfig()
     large_nodule_or_mass: LargeNoduleOrMassConfig = LargeNoduleOrMassConfig()
     cavity: CavityConfig = CavityConfig()
+    honeycombing: HoneycombingConfig = HoneycombingConfig()
+    mosaic_attenuation: MosaicAttenuationConfig = MosaicAttenuationConfig()
+    emphysema: EmphysemaConfig = EmphysemaConfig()
+    pleural_effusion: PleuralEffusionConfig = PleuralEffusionConfig()
 
 
 def signs_with(config: SignsConfig) -> tuple[Sign, ...]:
@@ -44,6 +52,10 @@ def signs_with(config: SignsConfig) -> tuple[Sign, ...]:
         CentrilobularNodules(config.centrilobular_nodules),
         LargeNoduleOrMass(config.large_nodule_or_mass),
         Cavity(config.cavity),
+        Honeycombing(config.honeycombing),
+        MosaicAttenuation(config.mosaic_attenuation),
+        Emphysema(config.emphysema),
+        PleuralEffusion(config.pleural_effusion),
     )
 
 

@@ -1,0 +1,68 @@
+"""How much denser or darker a place of the lung is than the even lung of its height."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from cop_imaging.core.arrays import Float32Array
+from cop_imaging.core.geometry import Geometry
+from cop_imaging.core.scene import Gravity
+
+__all__ = ["against_even_lung"]
+
+STEPS = 6
+AROUND_MODE_HU = 30.0
+"""Half width of the even lung's density about its mode."""
+FIRST_AROUND_HU = 40.0
+BIN_HU = 4.0
+WIDEST_HU = 200.0
+BLUR_BINS = 1.5
+LEAST_ML = 50.0
+"""Even lung that is needed to say how density changes with height."""
+
+
+def against_even_lung(
+    density_hu: Float32Array, geometry: Geometry, gravity: Gravity, aerated_mode_hu: float, haze_hu: float
+) -> Float32Array | None:
+    """HU above the most frequent density of aerated lung at the same height, float32; NaN where there is no lung.
+
+    Density rises towards the floor and changes from base to apex: a plane along both is fitted to the lung near its
+    own mode, step by step, so that neither haze nor dark lobules bend it.
+
+    Parameters
+    ----------
+    density_hu : float32 [z, y, x]
+        Density between vessels; NaN where there is none.
+    haze_hu : float
+        Lung above it is not compared.
+
+    Returns
+    -------
+    float32 [z, y, x], or None with less than 50 mL of even lung.
+    """
+    with np.errstate(invalid="ignore"):
+        lung = np.isfinite(density_hu) & (density_hu < haze_hu)
+    values = density_hu[lung].astype(np.float64)
+    index = np.nonzero(lung)
+    down = sum(np.asarray(i * s * g) for i, s, g in zip(index, geometry.spacing_mm, gravity, strict=True))
+    terms = np.stack([np.ones(values.size), index[0] * geometry.spacing_mm[0], down], axis=1)
+    even = np.abs(values - aerated_mode_hu) < FIRST_AROUND_HU
+    rest = values
+    for _ in range(STEPS):
+        if even.sum() * geometry.voxel_ml < LEAST_ML:
+            return None
+        plane = np.linalg.lstsq(terms[even], values[even], rcond=None)[0]
+        rest = values - terms @ plane
+        rest -= mode_of(rest)
+        even = np.abs(rest) < AROUND_MODE_HU
+    out = np.full(density_hu.shape, np.nan, dtype=np.float32)
+    out[lung] = rest
+    return out
+
+
+def mode_of(values: np.ndarray) -> float:
+    """Most frequent value within 200 HU of zero."""
+    counts, edges = np.histogram(values, bins=np.arange(-WIDEST_HU, WIDEST_HU + BIN_HU, BIN_HU))
+    k = int(np.argmax(ndimage.gaussian_filter1d(counts.astype(np.float64), BLUR_BINS)))
+    return float(edges[k] + edges[k + 1]) / 2
