@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from cop_imaging.core.airway_sections import AirwaySections
 from cop_imaging.core.airway_tree import AirwayTree
 from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array, Int16Array, UInt8Array
 from cop_imaging.core.geometry import Box, Geometry
 from cop_imaging.core.issue import Issue
+from cop_imaging.core.ridges import Ridges
 from cop_imaging.core.volume import Acquisition, SliceIdentity
 
 __all__ = ["BUNDLE_MM", "ZONES", "Gravity", "LungReference", "Scene"]
@@ -120,9 +122,21 @@ class Scene:
         return found
 
     @property
+    def ridges(self) -> Ridges:
+        """Bright lines and sheets of the lungs on a grid of about 1.2 mm."""
+        found: Ridges = self._map("ridges")
+        return found
+
+    @property
     def reference(self) -> LungReference:
         """The lungs' own volumes by zone, depth and place, against which every extent is measured."""
         found: LungReference = self._map("reference")
+        return found
+
+    @property
+    def airway_sections(self) -> AirwaySections | None:
+        """Lumen, wall and artery in cross-sections of the airways; None without a tree."""
+        found: AirwaySections | None = self._map("airway_sections")
         return found
 
     def full(self, mask: AnyArray) -> AnyArray:

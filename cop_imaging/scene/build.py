@@ -10,9 +10,11 @@ from cop_imaging.core.grid import bounding_box
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import CTVolume
 from cop_imaging.scene import frames
+from cop_imaging.scene.airway_sections import airway_sections
 from cop_imaging.scene.config import SceneConfig
 from cop_imaging.scene.density import aerated_mode_hu
 from cop_imaging.scene.reference import lung_reference
+from cop_imaging.scene.ridges import ridges_of
 from cop_imaging.scene.smoothing import added_sigma_mm, smooth
 
 __all__ = ["build_scene"]
@@ -79,4 +81,6 @@ def _makers(anatomy: Anatomy, config: SceneConfig) -> Mapping[str, Callable[[Sce
             s.lungs, s.airways, work, s.geometry, answer=VESSEL_ANSWER, radius_mm=config.bundle_radius_mm
         ),
         "reference": lung_reference,
+        "ridges": ridges_of,
+        "airway_sections": airway_sections,
     }

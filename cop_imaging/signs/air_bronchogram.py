@@ -1,0 +1,292 @@
+"""Air bronchogram: air-filled bronchi inside consolidation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cop_imaging.config import Section, quantity
+from cop_imaging.core.arrays import BoolArray
+from cop_imaging.core.finding import Feature, Finding, Lesion, Reliability, measures_from, not_assessable
+from cop_imaging.core.geometry import Geometry
+from cop_imaging.core.grid import bounding_box, components, dilated, opened, volume_ml_by_label
+from cop_imaging.core.scene import Scene
+from cop_imaging.core.volume import Acquisition
+from cop_imaging.signs.air_tubes import Tubes, closed_axes, tubes_of
+from cop_imaging.signs.intervals import spans
+from cop_imaging.signs.lesions import best_slice, lesions_of_labels
+from cop_imaging.signs.presence import graded, presence_of
+from cop_imaging.signs.reliability import by_thickness
+
+__all__ = ["AirBronchogram", "AirBronchogramConfig"]
+
+MADE = "set on made chests"
+
+
+class AirBronchogramConfig(Section):
+    """Limits of the air bronchogram."""
+
+    lumen_hu: float = quantity(
+        -550.0,
+        low=-900.0,
+        high=-300.0,
+        unit="HU",
+        means="density below which a voxel between consolidated lung may be lumen",
+        source=f"-700 HU without blur; a lumen of 2 mm is blurred to about -600 HU; {MADE}",
+    )
+    lumen_hu_range: tuple[float, float] = quantity(
+        (-650.0, -450.0),
+        unit="HU",
+        means="tried range of that limit, from which the interval comes",
+        source="estimate",
+    )
+    tissue_hu: float = quantity(
+        -300.0,
+        low=-400.0,
+        high=0.0,
+        unit="HU",
+        means="density of the consolidation around it, blurred at its edge",
+        source="tissue above -200 HU (evidence: lumen below -700 within tissue above -200)",
+    )
+    cuff_mm: float = quantity(
+        1.2,
+        low=0.5,
+        high=3.0,
+        unit="mm",
+        means="half thickness of tissue around a bronchus from which it is consolidation and no wall",
+        source=f"walls are below 2 mm to the segments; {MADE}",
+    )
+    cuff_reach_mm: float = quantity(
+        10.0,
+        low=0.0,
+        high=30.0,
+        unit="mm",
+        means="how far such a cuff may reach from consolidation",
+        source="estimate",
+    )
+    widest_mm: float = quantity(
+        10.0,
+        low=3.0,
+        high=15.0,
+        unit="mm",
+        means="distance of consolidation on both sides of a lumen",
+        source="lumens of 1.5 to 6 mm with their walls and blurred edges; estimate",
+    )
+    closed_axes: int = quantity(
+        9,
+        low=4,
+        high=13,
+        unit="1",
+        means="axes of 13 along which consolidation must close a lumen in",
+        source=f"all but those along the tube; {MADE}",
+    )
+    shortest_mm: float = quantity(
+        10.0, low=3.0, high=40.0, unit="mm", means="least length of a bronchogram", source="length over 10 mm"
+    )
+    wide_mm: float = quantity(
+        3.0,
+        low=2.0,
+        high=6.0,
+        unit="mm",
+        means="diameter from which a bronchus in the outer third of the lung is dilated",
+        source="above 3 mm in the outer third",
+    )
+    possible_mm: float = quantity(
+        10.0, low=1.0, high=100.0, unit="mm", means="total length from which it is possible", source="one bronchogram"
+    )
+    present_mm: float = quantity(
+        25.0, low=1.0, high=200.0, unit="mm", means="total length from which it is present", source=MADE
+    )
+    thickness_mm: float = quantity(
+        2.0,
+        low=0.5,
+        high=5.0,
+        unit="mm",
+        means="slice thickness up to which it is measured well",
+        source="2 mm; at 5 mm small lumens are lost",
+    )
+
+
+FEATURES = (
+    Feature("air_bronchogram.length_mm", "mm", "length of all air-filled bronchi inside consolidation"),
+    Feature("air_bronchogram.length_per_ml", "mm/ml", "that length over the volume of consolidation"),
+    Feature("air_bronchogram.count", "1", "bronchograms, each with its branches"),
+    Feature("air_bronchogram.longest_mm", "mm", "length of the longest with its branches"),
+    Feature(
+        "air_bronchogram.lesion_share", "1", "share of the consolidations of 1 mL and more that hold one", high=1.0
+    ),
+    Feature("air_bronchogram.mean_diameter_mm", "mm", "mean inner diameter along the length"),
+    Feature("air_bronchogram.largest_diameter_mm", "mm", "95th percentile of the inner diameter along the length"),
+    Feature("air_bronchogram.wide_outer_length_mm", "mm", "length in the outer third of the lung that is dilated"),
+    Feature(
+        "air_bronchogram.tree_share", "1", "share of the length that hangs together with the bronchial tree", high=1.0
+    ),
+    Feature("air_bronchogram.lower_share", "1", "share of the length in the lower zones", high=1.0),
+)
+LESION_ML = 1.0
+AIR_HU, TISSUE_HU = -1000.0, 40.0
+AERATED_WIDTH_MM = 1.6
+"""Half width from which a gap must be darker than aerated lung to be a bronchus."""
+DARKER_HU = 30.0
+
+
+@dataclass(frozen=True)
+class AirBronchogram:
+    """Air-filled bronchi on a background of opaque airless lung (Fleischner glossary, Hansell 2008)."""
+
+    config: AirBronchogramConfig = field(default_factory=AirBronchogramConfig)
+    name: str = "air_bronchogram"
+    title: str = "Air bronchogram"
+    needs: tuple[str, ...] = ("consolidation",)
+    has_mask: bool = True
+    features: tuple[Feature, ...] = FEATURES
+
+    @property
+    def definition(self) -> str:
+        """The definition with the limits in force."""
+        c = self.config
+        return (
+            f"Air-filled bronchi on a background of consolidation: below {c.lumen_hu:g} HU, closed in by consolidation "
+            f"within {c.widest_mm:g} mm, at least {c.shortest_mm:g} mm long with their branches."
+        )
+
+    def reliability(self, acquisition: Acquisition) -> tuple[Reliability, str]:
+        """How far the scan's slices suit the sign."""
+        return by_thickness(acquisition, self.config.thickness_mm, "the air bronchogram", in_one_slice=False)
+
+    def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
+        """Tubes of air inside the mask of consolidation, with their length and width."""
+        weight, reason = self.reliability(scene.acquisition)
+        dense = earlier["consolidation"].mask
+        if weight == 0.0 or dense is None:
+            return not_assessable(self, reason or "consolidation could not be assessed")
+        c = self.config
+        labels = np.zeros(scene.lungs.shape, dtype=np.int32)
+        if not dense.any():
+            return self._finding(scene, labels, _nothing(), [], reason)
+        box = bounding_box(dense, scene.geometry, c.cuff_reach_mm)
+        found = _Look(scene, dense, box, c)
+        tubes = found.tubes(c.lumen_hu)
+        labels[box] = tubes.labels
+        value = found.values(tubes)
+        moved = [found.values(found.tubes(limit)) for limit in c.lumen_hu_range]
+        lesions = tuple(
+            lesion.model_copy(update={"details": {"length_mm": float(mm), "diameter_mm": found.width_mm(tubes, k)}})
+            for k, (lesion, mm) in enumerate(
+                zip(lesions_of_labels(labels, len(tubes.length_mm), scene), tubes.length_mm, strict=False)
+            )
+        )
+        return self._finding(scene, labels, value, moved, reason, lesions)
+
+    def _finding(
+        self,
+        scene: Scene,
+        labels: NDArray[np.int32],
+        value: dict[str, float | None],
+        moved: list[dict[str, float | None]],
+        reason: str,
+        lesions: tuple[Lesion, ...] = (),
+    ) -> Finding:
+        del scene
+        c = self.config
+        score = graded(value["air_bronchogram.length_mm"] or 0.0, c.possible_mm, c.present_mm)
+        mask: BoolArray = labels > 0
+        return Finding(
+            sign=self.name,
+            presence=presence_of(score),
+            score=score,
+            features=self.features,
+            measures=measures_from(self.features, spans(value, moved)),
+            reason=reason,
+            mask=mask,
+            lesions=lesions,
+            best_z=best_slice(mask),
+        )
+
+
+def _nothing() -> dict[str, float | None]:
+    zero = ("length_mm", "count", "wide_outer_length_mm")
+    return {f.name: 0.0 if f.name.split(".")[1] in zero else None for f in FEATURES}
+
+
+class _Look:
+    """The box around the consolidation in which bronchi are looked for."""
+
+    def __init__(self, scene: Scene, dense: BoolArray, box: tuple[slice, slice, slice], config: AirBronchogramConfig):
+        self.scene, self.box, self.config = scene, box, config
+        self.dense, self.grid = dense[box], scene.geometry.crop(box)
+        self.hu = scene.smooth_hu[box]
+        self.lungs = scene.lungs[box] > 0
+        tissue = (self.hu > config.tissue_hu) & self.lungs
+        # Cuffs around bronchi are consolidated too where they go on from a patch and are thicker than a wall.
+        cuff = opened(tissue & dilated(self.dense, self.grid, config.cuff_reach_mm), self.grid, config.cuff_mm)
+        self.tissue = (tissue & self.dense) | cuff
+        near = dilated(self.tissue, self.grid, 0.5 * config.widest_mm) & ~self.tissue & self.lungs
+        near &= self.hu < config.lumen_hu_range[1]
+        self.closed = np.zeros(near.shape, dtype=bool)
+        self.closed[near] = closed_axes(near, self.tissue, self.grid, config.widest_mm) >= config.closed_axes
+        # What is wide and no darker than aerated lung is lung between two consolidations.
+        if self.closed.any():
+            wide = opened(self.closed, self.grid, AERATED_WIDTH_MM)
+            self.closed &= ~(wide & (self.hu > scene.aerated_mode_hu - DARKER_HU))
+        self.air = np.clip((TISSUE_HU - self.hu) / np.float32(TISSUE_HU - AIR_HU), 0.0, 1.0).astype(np.float32)
+        self.tree = dilated(scene.airways[box], self.grid, 1.0)
+        labels, n = components(self.dense)
+        self.large = int((volume_ml_by_label(labels, n, self.grid) >= LESION_ML).sum())
+        self.lesions = labels
+
+    def tubes(self, lumen_hu: float) -> Tubes:
+        """Tubes below a density."""
+        c = self.config
+        return tubes_of(self.closed & (self.hu < lumen_hu), self.air, self.grid, c.shortest_mm)
+
+    def width_mm(self, tubes: Tubes, k: int) -> float:
+        """Mean diameter of a tube."""
+        return float(tubes.piece_mm[tubes.piece_tube == k].mean())
+
+    def values(self, tubes: Tubes) -> dict[str, float | None]:
+        """All measures by dotted name."""
+        c, scene = self.config, self.scene
+        total = float(tubes.length_mm.sum())
+        dense_ml = float(self.dense.sum()) * self.grid.voxel_ml
+        out = _nothing() | {
+            "air_bronchogram.length_mm": total,
+            "air_bronchogram.length_per_ml": total / dense_ml,
+            "air_bronchogram.count": float(len(tubes.length_mm)),
+        }
+        if self.large:
+            held = np.unique(_beside(tubes.labels, self.lesions, self.grid, c.widest_mm))
+            out["air_bronchogram.lesion_share"] = float(((held > 0) & (held <= self.large)).sum() / self.large)
+        if not total:
+            return out
+        index = np.rint(tubes.piece_centre).astype(int)
+        at = tuple(index.T)
+        outer = scene.depth_mm[self.box][at] < scene.reference.outer_third_mm
+        share = total / len(tubes.piece_mm)
+        zone = scene.zone[self.box][at]
+        reached = np.unique(tubes.labels[self.tree])
+        return out | {
+            "air_bronchogram.longest_mm": float(tubes.length_mm[0]),
+            "air_bronchogram.mean_diameter_mm": float(tubes.piece_mm.mean()),
+            "air_bronchogram.largest_diameter_mm": float(np.percentile(tubes.piece_mm, 95)),
+            "air_bronchogram.wide_outer_length_mm": float(share * (outer & (tubes.piece_mm > c.wide_mm)).sum()),
+            "air_bronchogram.tree_share": float(tubes.length_mm[reached[reached > 0] - 1].sum() / total),
+            "air_bronchogram.lower_share": float(((zone == 3) | (zone == 6)).mean()),
+        }
+
+
+def _beside(
+    tubes: NDArray[np.int32], lesions: NDArray[np.int32], grid: Geometry, within_mm: float
+) -> NDArray[np.int32]:
+    """Lesions on both sides of the tubes' voxels along the axes of the array."""
+    voxels = np.argwhere(tubes > 0)
+    found = [np.zeros(0, dtype=np.int32)]
+    for axis, spacing in enumerate(grid.spacing_mm):
+        for step in range(-int(0.5 * within_mm / spacing), int(0.5 * within_mm / spacing) + 1):
+            at = voxels.copy()
+            at[:, axis] = np.clip(at[:, axis] + step, 0, tubes.shape[axis] - 1)
+            found.append(np.unique(lesions[tuple(at.T)]))
+    return np.concatenate(found)
