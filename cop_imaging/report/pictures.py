@@ -58,7 +58,8 @@ STYLES = {
     "ground_glass": LineStyle("#56B4E9", "6 2.5", "sky blue, dashed"),
     "reversed_halo": LineStyle("#F0E442", "1.5 3", "yellow, dotted", 2.2),
 }
-OTHER = LineStyle("#E69F00", "8 3 1.5 3", "orange, dash-dotted")
+OTHER = LineStyle("#E69F00", "", "orange, solid")
+"""Every other sign: it is drawn only where it is alone."""
 
 
 @dataclass(frozen=True, slots=True)
