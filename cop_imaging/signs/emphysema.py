@@ -65,6 +65,14 @@ class EmphysemaConfig(Section):
         means="smallest hole that is kept",
         source="a hole of 3 mm; noise makes smaller ones; estimate",
     )
+    below_lobule_hu: float = quantity(
+        25.0,
+        low=0.0,
+        high=100.0,
+        unit="HU",
+        means="how much darker than the dark lobules of a mosaic a hole in them is at least",
+        source="twice the accepted noise; estimate",
+    )
     wall_mm: float = quantity(
         2.0,
         low=0.0,
@@ -116,7 +124,7 @@ class Emphysema:
     config: EmphysemaConfig = field(default_factory=EmphysemaConfig)
     name: str = "emphysema"
     title: str = "Emphysema"
-    needs: tuple[str, ...] = ("honeycombing",)
+    needs: tuple[str, ...] = ("honeycombing", "mosaic_attenuation")
     has_mask: bool = True
     features: tuple[Feature, ...] = FEATURES
 
@@ -126,7 +134,8 @@ class Emphysema:
         c = self.config
         return (
             f"Lung below {c.low_hu:g} HU after averaging to a noise of {c.noise_hu:g} HU, in holes of at least "
-            f"{c.smallest_ml:g} mL, apart from airways and honeycombing."
+            f"{c.smallest_ml:g} mL, apart from airways and honeycombing; in the dark lobules of a mosaic it is at "
+            f"least {c.below_lobule_hu:g} HU darker than these."
         )
 
     def reliability(self, acquisition: Acquisition) -> tuple[Reliability, str]:
@@ -142,8 +151,9 @@ class Emphysema:
         sigma_mm = averaging_mm(scene.noise_hu, scene.geometry, c)
         density = blurred(scene.hu, [sigma_mm / s for s in scene.geometry.spacing_mm]) if sigma_mm > 0.0 else scene.hu
         lung = self._looked_at(scene, earlier["honeycombing"].mask)
-        mask, value = self._measured(density, lung, c.low_hu, scene)
-        moved = [self._measured(density, lung, limit, scene)[1] for limit in c.low_hu_range]
+        lobules = _Lobules.of(earlier["mosaic_attenuation"].mask, density, lung)
+        mask, value = self._measured(density, lung, lobules, c.low_hu, scene)
+        moved = [self._measured(density, lung, lobules, limit, scene)[1] for limit in c.low_hu_range]
         score = graded(value["emphysema.extent_percent"] or 0.0, c.possible_percent, c.present_percent)
         return Finding(
             sign=self.name,
@@ -163,11 +173,13 @@ class Emphysema:
         return (scene.lungs > 0) & ~dilated(other, scene.geometry, self.config.wall_mm)
 
     def _measured(
-        self, density: Int16Array, lung: BoolArray, low_hu: float, scene: Scene
+        self, density: Int16Array, lung: BoolArray, lobules: _Lobules, low_hu: float, scene: Scene
     ) -> tuple[BoolArray, dict[str, float | None]]:
         """Mask, and all numbers of it."""
         c = self.config
         low = (density < low_hu) & lung
+        if lobules.mask is not None:
+            low &= ~lobules.mask | (density < lobules.median_hu - c.below_lobule_hu)
         labels, n = components(low, connectivity=6)
         sizes = volume_ml_by_label(labels, n, scene.geometry)  # largest first
         sizes = sizes[sizes >= c.smallest_ml]
@@ -179,6 +191,20 @@ class Emphysema:
             "emphysema.large_holes_percent": 100.0 * float(sizes[sizes >= c.large_ml].sum()) / scene.reference.total_ml,
         }
         return mask, value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lobules:
+    """The dark lobules of a mosaic: evenly dark lung, in which a hole must be darker still."""
+
+    mask: BoolArray | None
+    median_hu: float = 0.0
+
+    @classmethod
+    def of(cls, mask: BoolArray | None, density: Int16Array, lung: BoolArray) -> _Lobules:
+        if mask is None or not (mask & lung).any():
+            return cls(None)
+        return cls(mask, float(np.median(density[mask & lung])))
 
 
 def averaging_mm(noise_hu: float, geometry: Geometry, config: EmphysemaConfig) -> float:

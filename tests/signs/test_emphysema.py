@@ -21,10 +21,11 @@ def lungs(block):
     return lambda **kwargs: block(side_mm=(SIDE_MM,) * 3, **kwargs)
 
 
-def seen(b, honeycombing=None):
+def seen(b, honeycombing=None, mosaic=None):
     scene = b.scene()
-    mask = np.zeros(scene.lungs.shape, bool) if honeycombing is None else honeycombing[scene.box]
-    return Emphysema().observe(scene, {"honeycombing": _Mask(mask)})
+    none = np.zeros(scene.lungs.shape, bool)
+    masks = {"honeycombing": honeycombing, "mosaic_attenuation": mosaic}
+    return Emphysema().observe(scene, {k: _Mask(none if m is None else m[scene.box]) for k, m in masks.items()})
 
 
 def holes(b, radius_mm=5.0, chosen=CENTRES):
@@ -78,6 +79,16 @@ def test_honeycombing_and_bronchi_hold_air_that_is_no_emphysema(lungs, value):
     combs = holes(b, chosen=CENTRES[:2])
     b.airways |= b.tube(0, (0.0, 0.0, 0.0), 3.0, -1000.0)
     assert value(seen(b, combs), "extent_percent") == 0.0
+
+
+def test_an_evenly_dark_lobule_is_none_but_a_hole_in_it_is(lungs, value):
+    b = lungs(aerated_hu=-890.0)
+    lobule = b.box((0.0, 0.0, 15.0), (12.0, 12.0, 12.0), -958.0)
+    assert value(seen(b), "extent_percent") > 2.0
+    assert value(seen(b, mosaic=lobule), "extent_percent") == 0.0
+    hole = b.ball((0.0, 0.0, 15.0), 4.0, -1000.0)
+    found = value(seen(b, mosaic=lobule), "volume_ml")
+    assert found == pytest.approx(hole.sum() * b.geometry.voxel_ml, rel=0.4)
 
 
 def test_averaging_grows_with_noise_and_stops():
