@@ -32,7 +32,8 @@ def build_scene(volume: CTVolume, anatomy: Anatomy, config: SceneConfig | None =
         If the anatomy holds no lungs.
     """
     config = config or SceneConfig()
-    box = bounding_box(anatomy.lungs > 0, volume.geometry, MARGIN_MM)
+    chest = anatomy.lungs > 0 if anatomy.effusion is None else (anatomy.lungs > 0) | anatomy.effusion
+    box = bounding_box(chest, volume.geometry, MARGIN_MM)
     geometry = volume.geometry.crop(box)
     hu, lungs = volume.hu[box], anatomy.lungs[box]
     sigma_mm, noise = added_sigma_mm(
