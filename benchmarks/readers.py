@@ -21,6 +21,7 @@ from cop_imaging.core.arrays import AnyArray, BoolArray, UInt8Array
 from cop_imaging.core.grid import components
 from cop_imaging.scene import build_scene
 from cop_imaging.signs.consolidation import Consolidation
+from cop_imaging.signs.density_classes import DENSITY_CLASSES, density_classes
 from cop_imaging.signs.ground_glass import GroundGlass
 
 PIXEL_MM, SLICE_MM = 0.75, 1.0
@@ -47,12 +48,12 @@ def label_of(hu: AnyArray, lung: BoolArray) -> UInt8Array:
     acquisition = Acquisition(slice_thickness_mm=SLICE_MM)
     volume = CTVolume(np.ascontiguousarray(hu[None], dtype=np.int16), geometry, acquisition=acquisition)
     scene = build_scene(volume, segment(volume, lungs=sides(lung)[None]))
-    dense = Consolidation().observe(scene, {})
-    hazy = GroundGlass().observe(scene, {"consolidation": dense})
+    found = {"consolidation": Consolidation().observe(scene, {})}
+    found["ground_glass"] = GroundGlass().observe(scene, found)
+    classes = scene.full(density_classes(scene, found))[0]
     label = np.zeros(hu.shape, dtype=np.uint8)
-    for finding, value in ((hazy, GROUND_GLASS), (dense, CONSOLIDATION)):
-        if finding.mask is not None:
-            label[scene.full(finding.mask)[0]] = value
+    for name, value in (("ground_glass", GROUND_GLASS), ("consolidation", CONSOLIDATION)):
+        label[classes == DENSITY_CLASSES.index(name)] = value
     return label
 
 

@@ -14,7 +14,7 @@ from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import components, keep_large, opened, resample
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
-from cop_imaging.signs.between_vessels import density_between_vessels
+from cop_imaging.signs.between_vessels import density_between_vessels, least_ml
 from cop_imaging.signs.distribution import distribution_features, distribution_of
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import best_slice, lesion_table
@@ -30,12 +30,12 @@ class GroundGlassConfig(Section):
     """Limits of ground-glass opacity."""
 
     above_aerated_hu: float = quantity(
-        150.0,
+        200.0,
         low=50.0,
         high=300.0,
         unit="HU",
         means="distance of the lower limit above the mode of aerated lung",
-        source="the limit moves with inspiration; steadier than a fixed bound",
+        source="the limit moves with inspiration; set on made chests, where 150 HU finds 15 % too much",
     )
     lower_hu_range: Limits = quantity(
         (-750.0, -600.0),
@@ -74,12 +74,12 @@ class GroundGlassConfig(Section):
         source="finer than the smallest haze by a factor of five; estimate",
     )
     average_mm: float = quantity(
-        2.0,
-        low=1.0,
+        1.2,
+        low=0.5,
         high=5.0,
         unit="mm",
         means="SD of the average of lung density between vessels",
-        source="about half an acinus; estimate",
+        source="set on made chests: wider averages blur haze into lung and nets of lines into haze",
     )
     shell_mm: float = quantity(
         1.5,
@@ -241,11 +241,15 @@ def haze_mask(
     with np.errstate(invalid="ignore"):
         found = (density >= limits_hu[0]) & (density <= limits_hu[1])
     found = opened(found, work, config.thinnest_mm / 2)
-    found = keep_large(found, work, config.smallest_ml)
+    found = keep_large(found, work, least_ml(work, config.smallest_ml))
     haze = dependent_haze(found, strip, config)
     kept = resample((found & ~haze).astype(np.float32), work, scene.geometry) > 0.5
-    mask = kept & (scene.lungs > 0) & ~consolidation & ~scene.vessels & ~scene.airways
-    return keep_large(mask, scene.geometry, config.smallest_ml), float(haze.sum()) * work.voxel_ml
+    # Small vessels blur into the haze around them: only where one is denser than haze is it told apart.
+    vessels = scene.vessels & (scene.smooth_hu > limits_hu[1])
+    mask = kept & (scene.lungs > 0) & ~consolidation & ~vessels & ~scene.airways
+    return keep_large(mask, scene.geometry, least_ml(scene.geometry, config.smallest_ml)), float(
+        haze.sum()
+    ) * work.voxel_ml
 
 
 def dependent_strip(work: Geometry, scene: Scene, height_mm: float) -> UInt8Array:

@@ -136,7 +136,7 @@ def test_clear_lung_has_an_extent_of_zero_and_no_ratios(block, look):
     values = {m.name.split(".")[1]: m.value for m in found.measures}
     ratios = {"lower_to_upper", "peripheral_to_central", "subpleural_sparing", "depth_median_mm", "right_share"}
     ratios |= {"peribronchovascular_ratio", "bilateral_index", "dorsal_to_ventral", "largest_share", "patchiness"}
-    ratios |= {"mean_hu"}
+    ratios |= {"mean_hu", "centroid_left_mm", "centroid_back_mm", "centroid_head_mm"}
     assert {name for name, v in values.items() if v is None} == ratios
     assert all(v == 0.0 for name, v in values.items() if name not in ratios)
     assert found.best_z is None

@@ -48,11 +48,11 @@ def test_the_lower_limit_moves_with_the_breath_inside_its_range(mode, other):
     low, high = sorted((mode, other))
     assert CONFIG.lower_hu_range[0] <= lower_limit_hu(low, CONFIG) <= lower_limit_hu(high, CONFIG)
     assert lower_limit_hu(high, CONFIG) <= CONFIG.lower_hu_range[1]
-    middle = lower_limit_hu(-830.0, CONFIG)
-    assert middle == -830.0 + CONFIG.above_aerated_hu
+    middle = lower_limit_hu(-880.0, CONFIG)
+    assert middle == -880.0 + CONFIG.above_aerated_hu
 
 
-@pytest.mark.parametrize(("aerated_hu", "limit_hu"), [(-950.0, -750.0), (-840.0, -690.0), (-700.0, -600.0)])
+@pytest.mark.parametrize(("aerated_hu", "limit_hu"), [(-950.0, -750.0), (-880.0, -680.0), (-700.0, -600.0)])
 def test_the_limit_in_force_is_reported(block, look, value, aerated_hu, limit_hu):
     found = look(block(side_mm=SMALL, aerated_hu=aerated_hu).scene(), "ground_glass")
     assert value(found, "lower_limit_hu") == pytest.approx(limit_hu, abs=5.0)
