@@ -71,7 +71,7 @@ def _tissue_sd(clipped: Float32Array, body: BoolArray, pleural: BoolArray, geome
 
 
 def too_thick(fluid: BoolArray, geometry: Geometry) -> BoolArray:
-    """The pieces of supposed fluid that are too thick for their volume: fluid spreads along the lung, a lobe does not."""
+    """Pieces of supposed fluid that are too thick for their volume: fluid spreads along the lung, a lobe does not."""
     labels, n = components(fluid, connectivity=6)
     volume_ml = np.bincount(labels.ravel(), minlength=n + 1) * geometry.voxel_ml
     judged = volume_ml >= SMALLEST_JUDGED_ML
