@@ -67,8 +67,24 @@ class CavityConfig(Section):
     elongation: float = quantity(
         3.0, low=1.0, high=10.0, unit="1", means="longest over shortest axis of what is no tube", source="estimate"
     )
+    fullness: float = quantity(
+        0.7,
+        low=0.0,
+        high=1.0,
+        unit="1",
+        means="least volume over that of an ellipsoid of the same spread",
+        source="honeycomb cells that run together reach 0.5; set on made chests",
+    )
     airway_share: float = quantity(
         0.2, low=0.0, high=1.0, unit="1", means="share of airway from which it is one", source="estimate"
+    )
+    most_neighbours: int = quantity(
+        3,
+        low=0,
+        high=50,
+        unit="1",
+        means="most other gas pockets within 20 mm: more are honeycombing",
+        source="cells of 3-10 mm side by side have ten and more; set on made chests",
     )
     thickness_mm: float = quantity(
         3.0, low=0.5, high=5.0, unit="mm", means="slice thickness up to which it is measured well", source="3 mm"
@@ -102,7 +118,8 @@ class Cavity:
         c = self.config
         return (
             f"Gas below {c.gas_hu:g} HU of at least {c.inner_mm:g} mm, closed in by tissue above {c.wall_hu:g} HU with "
-            f"a wall of {c.present_wall_mm:g} mm or more all round; no tube, no airway, and darker than aerated lung. "
+            f"a wall of {c.present_wall_mm:g} mm or more all round; no tube, no airway, no cell among others "
+            "(honeycombing), and darker than aerated lung. "
             "The mask is the gas."
         )
 
@@ -160,7 +177,9 @@ class Cavity:
             (p.middle_hu < min(c.gas_hu, aerated_hu - c.below_aerated_hu))
             & (2.0 * p.shapes.inscribed_mm >= c.inner_mm)
             & (p.shapes.elongation <= c.elongation)
+            & (p.shapes.fullness >= c.fullness)
             & (p.airway_share < c.airway_share)
+            & (p.neighbours <= c.most_neighbours)
             & (p.wall_mm >= c.possible_wall_mm)
             & (p.wall_lower_mm >= c.all_round * p.wall_mm)
         )

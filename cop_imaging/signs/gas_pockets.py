@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
-from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array, Int32Array
+from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import closed, components, fill_holes, resample, volume_ml_by_label
 from cop_imaging.core.scene import Scene
@@ -20,6 +21,7 @@ GRID_MM = 1.5
 LEAK_MM = 1.5
 """Gaps in the wall up to twice this wide (a draining bronchus) do not open a pocket."""
 SMALLEST_ML, LARGEST_ML = 0.05, 250.0
+NEAR_MM = 20.0
 RAYS, STEP_MM, REACH_MM = 96, 0.5, 50.0
 
 
@@ -41,6 +43,8 @@ class Pockets:
     """Lower quartile of that thickness."""
     outer_mm: Float64Array
     """Median diameter with the wall."""
+    neighbours: Int64Array
+    """Other pockets within 20 mm of its middle: honeycombing has many."""
 
 
 def gas_pockets(scene: Scene, wall_hu: float) -> Pockets:
@@ -64,7 +68,10 @@ def gas_pockets(scene: Scene, wall_hu: float) -> Pockets:
     inner, wall = walls_mm(hu, grid, shapes.deepest, wall_hu)
     lower, median = np.percentile(wall, [25, 50], axis=1) if len(kept) else np.empty((2, 0))
     outer = 2.0 * np.median(inner + wall, axis=1) if len(kept) else np.empty(0)
-    return Pockets(grid, labels, shapes, middle, tubes / size, median, lower, outer)
+    place = shapes.deepest * np.array(grid.spacing_mm)
+    near = cKDTree(place).query_ball_point(place, NEAR_MM, return_length=True) if len(kept) else np.empty(0)
+    neighbours = np.asarray(near, dtype=np.int64) - 1
+    return Pockets(grid, labels, shapes, middle, tubes / size, median, lower, outer, neighbours)
 
 
 def walls_mm(hu: Float32Array, grid: Geometry, start: AnyArray, wall_hu: float) -> tuple[Float64Array, Float64Array]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import ndimage
 
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray, Float64Array, Int32Array
@@ -23,6 +24,8 @@ from cop_imaging.signs.reliability import by_thickness
 __all__ = ["LargeNoduleOrMass", "LargeNoduleOrMassConfig"]
 
 GRID_MM = 1.5
+TOUCHES_MM = 3.0
+"""Gap to the lung's surface that a part, after its necks are cut off, still touches."""
 SHELL_MM = 4.0
 """Width of the shell in which haze makes a nodule part-solid."""
 
@@ -70,6 +73,22 @@ class LargeNoduleOrMassConfig(Section):
         unit="1",
         means="least volume over that of an ellipsoid of the same spread",
         source="set on made chests",
+    )
+    hilum_mm: float = quantity(
+        15.0,
+        low=0.0,
+        high=50.0,
+        unit="mm",
+        means="depth below the costal pleura from which what touches the lung's surface may be a vessel of the hilum",
+        source="vessels leave the lung there, and the mask cuts them; estimate",
+    )
+    hilar_vessel_mm: float = quantity(
+        22.0,
+        low=10.0,
+        high=40.0,
+        unit="mm",
+        means="diameter up to which it is taken for one there",
+        source="the interlobar artery is up to 16 mm wide, and longer than wide; estimate",
     )
     possible: float = quantity(
         0.9, low=0.0, high=1.0, unit="1", means="nearness to the limits of shape that is possible", source="estimate"
@@ -152,7 +171,7 @@ class LargeNoduleOrMass:
         solid = resample(dense, scene.geometry, grid, method="nearest")
         hazy = resample(haze, scene.geometry, grid, method="nearest")
         opacity_ml = float(solid.sum() + hazy.sum()) * grid.voxel_ml
-        parts = self._parts(fill_holes(solid), grid)
+        parts = self._without_hilum(self._parts(fill_holes(solid), grid), scene, grid)
         faint = self._parts(hazy & ~dilated(solid, grid, SHELL_MM), grid)
         pure = int(((faint.quality >= 1.0) & (faint.shapes.diameter_mm <= c.mass_mm)).sum())
         rows = np.flatnonzero(parts.quality >= 1.0)
@@ -203,6 +222,19 @@ class LargeNoduleOrMass:
         quality = np.minimum(s.compactness / c.compactness, s.fullness / c.fullness)
         quality = np.minimum(quality, c.elongation / np.maximum(s.elongation, 1e-6))
         return _Parts(labels, s, np.where(s.diameter_mm >= c.diameter_mm, quality, 0.0))
+
+    def _without_hilum(self, parts: _Parts, scene: Scene, grid: Geometry) -> _Parts:
+        """The parts, but for those of a vessel's width that touch the mediastinal surface of the lung."""
+        c, n = self.config, len(parts.quality)
+        if n == 0:
+            return parts
+        outside = resample(scene.lungs, scene.geometry, grid, method="nearest") == 0
+        depth_mm = resample(scene.depth_mm, scene.geometry, grid, method="nearest")
+        touches = np.zeros(n + 1, dtype=bool)
+        touches[np.unique(parts.labels[dilated(outside, grid, TOUCHES_MM)])] = True
+        highest = np.asarray(ndimage.minimum(depth_mm, parts.labels, np.arange(1, n + 1)))
+        hilar = touches[1:] & (highest > c.hilum_mm) & (parts.shapes.diameter_mm <= c.hilar_vessel_mm)
+        return _Parts(parts.labels, parts.shapes, np.where(hilar, 0.0, parts.quality))
 
     def _in_haze(self, part: BoolArray, solid: BoolArray, hazy: BoolArray, grid: Geometry) -> bool:
         """Whether most of the shell around the part is ground glass."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray
 from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
@@ -21,6 +19,8 @@ from cop_imaging.signs.reliability import by_thickness
 
 __all__ = ["SmallNodules", "SmallNodulesConfig"]
 
+TOUCHES_MM = 1.5
+"""Gap to the lung's surface that a blob still touches."""
 MADE = "set on made chests, where it parts nodules from vessels and their branchings"
 
 
@@ -28,18 +28,18 @@ class SmallNodulesConfig(Section):
     """Limits of small nodules."""
 
     diameter_mm: tuple[float, float] = quantity(
-        (3.0, 10.0),
+        (2.5, 10.0),
         unit="mm",
         means="smallest and largest diameter at half of the density",
-        source="nodules of 3-10 mm; micronodules are smaller (Hansell 2008)",
+        source="nodules of 3-10 mm (Hansell 2008); on made chests the smallest measure half a millimetre less",
     )
     scales_mm: tuple[float, ...] = quantity(
-        (1.6, 2.5),
+        (1.0, 1.6, 2.5),
         unit="mm",
         means="scales at which blobs are looked for",
         source="a ball answers most strongly at its radius / sqrt(3)",
     )
-    strength_hu: float = quantity(300.0, low=50.0, high=800.0, unit="HU", means="least strength of a blob", source=MADE)
+    strength_hu: float = quantity(320.0, low=50.0, high=800.0, unit="HU", means="least strength of a blob", source=MADE)
     contrast_hu: float = quantity(
         400.0,
         low=100.0,
@@ -73,11 +73,19 @@ class SmallNodulesConfig(Section):
         means="largest ratio of the quartiles of the radius over all directions",
         source=MADE + "; 1.5 for a straight tube",
     )
+    hilum_mm: float = quantity(
+        15.0,
+        low=0.0,
+        high=50.0,
+        unit="mm",
+        means="depth below the costal pleura from which what touches the lung's surface is a vessel of the hilum",
+        source="vessels leave the lung there, and the mask cuts them; estimate",
+    )
     possible_count: float = quantity(
-        2.0, low=0.0, high=50.0, unit="1", means="nodules from which they are possible", source="set on made chests"
+        3.0, low=0.0, high=50.0, unit="1", means="nodules from which they are possible", source="set on made chests"
     )
     present_count: float = quantity(
-        4.0, low=0.0, high=100.0, unit="1", means="nodules from which they are present", source="set on made chests"
+        6.0, low=0.0, high=100.0, unit="1", means="nodules from which they are present", source="set on made chests"
     )
     thickness_mm: float = quantity(
         1.5, low=0.5, high=3.0, unit="mm", means="slice thickness up to which they are seen well", source="1.5 mm"
@@ -100,8 +108,8 @@ class SmallNodules:
         """The definition with the limits in force."""
         c = self.config
         return (
-            f"Rounded solid opacities of {c.diameter_mm[0]:g} to {c.diameter_mm[1]:g} mm, at least "
-            f"{c.contrast_hu:g} HU denser than the lung around; told from vessels because they end at about the same "
+            f"Rounded solid opacities of {c.diameter_mm[0]:g} to {c.diameter_mm[1]:g} mm (at half of their density), at "
+            f"least {c.contrast_hu:g} HU denser than the lung around; told from vessels because they end at about the same "
             f"distance in all but {100 * c.open_share:g} % of directions. Ground-glass nodules of this size are not "
             "counted."
         )
@@ -119,12 +127,13 @@ class SmallNodules:
         c = self.config
         spots = blobs(scene, c.scales_mm, c.strength_hu)
         certain = ~scene.uncertain[voxels_of(spots, scene)]
-        found = self._chosen(spots, certain, c.open_share)
+        inner = ~self._at_hilum(spots, scene)
+        found = self._chosen(spots, certain & inner, c.open_share)
         mask, lesions = marked(found, scene)
         volume_ml = float(mask.sum()) * scene.geometry.voxel_ml
         tried = (
-            self._chosen(spots, certain, c.open_share_range[0]),
-            self._chosen(spots, np.ones_like(certain), c.open_share_range[1]),
+            self._chosen(spots, certain & inner, c.open_share_range[0]),
+            self._chosen(spots, inner, c.open_share_range[1]),
         )
         each_ml = volume_ml / max(len(found), 1)
         value, *moved = (
@@ -147,7 +156,14 @@ class SmallNodules:
     def nodules(self, scene: Scene) -> Blobs:
         """The nodules themselves, strongest first."""
         spots = blobs(scene, self.config.scales_mm, self.config.strength_hu)
-        return self._chosen(spots, ~scene.uncertain[voxels_of(spots, scene)], self.config.open_share)
+        certain = ~scene.uncertain[voxels_of(spots, scene)] & ~self._at_hilum(spots, scene)
+        return self._chosen(spots, certain, self.config.open_share)
+
+    def _at_hilum(self, spots: Blobs, scene: Scene) -> BoolArray:
+        """Whether a blob touches the mediastinal surface: a vessel that the mask cuts looks as if it ended there."""
+        deep = scene.depth_mm[voxels_of(spots, scene)] > self.config.hilum_mm
+        out: BoolArray = deep & (spots.surface_mm < spots.radius_mm + TOUCHES_MM)
+        return out
 
     def _chosen(self, spots: Blobs, allowed: BoolArray, open_share: float) -> Blobs:
         """The spots that are nodules: dense, round, ending on all sides, and of the right size."""

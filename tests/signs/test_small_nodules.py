@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from cop_imaging.core import Acquisition, Presence
 
-PLACES = ((-25.0, -20.0, -24.0), (0.0, 15.0, -30.0), (22.0, -12.0, -18.0), (24.0, 20.0, 26.0), (-20.0, 18.0, 20.0))
+PLACES = (
+    (-25.0, -20.0, -24.0),
+    (0.0, 15.0, -30.0),
+    (22.0, -12.0, -18.0),
+    (24.0, 20.0, 26.0),
+    (-20.0, 18.0, 20.0),
+    (0.0, -24.0, 28.0),
+)
 
 
 @pytest.mark.parametrize("diameter_mm", [5.0, 8.0])
