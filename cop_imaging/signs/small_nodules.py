@@ -108,10 +108,10 @@ class SmallNodules:
         """The definition with the limits in force."""
         c = self.config
         return (
-            f"Rounded solid opacities of {c.diameter_mm[0]:g} to {c.diameter_mm[1]:g} mm (at half of their density), at "
-            f"least {c.contrast_hu:g} HU denser than the lung around; told from vessels because they end at about the same "
-            f"distance in all but {100 * c.open_share:g} % of directions. Ground-glass nodules of this size are not "
-            "counted."
+            f"Rounded solid opacities of {c.diameter_mm[0]:g} to {c.diameter_mm[1]:g} mm at half of their density, "
+            f"{c.contrast_hu:g} HU or more denser than the lung around. They are told from vessels because they end at "
+            f"about the same distance in all but {100 * c.open_share:g} % of directions. Ground-glass nodules of this "
+            "size are not counted."
         )
 
     def reliability(self, acquisition: Acquisition) -> tuple[Reliability, str]:
