@@ -203,7 +203,7 @@ CHESTS: Mapping[str, Example] = {
         },
         HILA,
         smoker,
-        ChestSpec(emphysema=0.12),
+        ChestSpec(emphysema=0.3),
     ),
 }
 """Made chests by name, each with the signs that it shows."""
