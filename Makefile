@@ -56,12 +56,13 @@ bench-made: $(READY_DEV)
 bench-real: $(READY_DEV)
 	@for name in insertion discriminator lungs; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
-# After a default has changed: the stored settings and their tables say what holds.
+# After a default has changed: the stored settings, their tables and the pages of the signs say what holds.
 defaults: $(READY)
 	@$(BIN)/cop-imaging config > configs/default.toml
 	@$(BIN)/cop-imaging config --markdown > docs/configuration.md
+	@$(BIN)/cop-imaging signs --pages docs/signs
 
-# After a sign has changed: the catalogue's pages and pictures say and show what holds.
+# After a sign was added or sees differently: its page, and the pictures of all (a few minutes).
 signs: $(READY)
 	@$(BIN)/cop-imaging signs --pages docs/signs
 	@$(BIN)/python -m benchmarks.sign_pictures
