@@ -19,13 +19,17 @@ def hessian_at(image: Float32Array, voxels: Rows, spacing_mm: tuple[float, float
     """The six second derivatives (zz, yy, xx, zy, zx, yx) in HU/mm2 at flat indices, none on the array's border."""
     flat, steps = image.ravel(), _steps(image)
     middle = flat[voxels]
-    out = []
+    out: list[Float32Array] = []
     for step, h in zip(steps, spacing_mm, strict=True):
-        out.append((flat[voxels + step] + flat[voxels - step] - 2.0 * middle) / np.float32(h * h))
+        second: Float32Array = (flat[voxels + step] + flat[voxels - step] - np.float32(2.0) * middle) / np.float32(
+            h * h
+        )
+        out.append(second)
     for i, j in ((0, 1), (0, 2), (1, 2)):
         a, b = steps[i], steps[j]
         twist = flat[voxels + a + b] + flat[voxels - a - b] - flat[voxels + a - b] - flat[voxels - a + b]
-        out.append(twist / np.float32(4.0 * spacing_mm[i] * spacing_mm[j]))
+        mixed: Float32Array = twist / np.float32(4.0 * spacing_mm[i] * spacing_mm[j])
+        out.append(mixed)
     return out
 
 

@@ -5,11 +5,13 @@ What lies outside the lungs is first replaced by nearby lung, so that the pleura
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from cop_imaging.core.arrays import BoolArray, Float32Array, Float64Array
+from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array, UInt8Array
 from cop_imaging.core.curvature import eigenvalues, eigenvectors, gradient_at, hessian_at
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import resample, smoothed
@@ -37,9 +39,9 @@ def ridges_of(scene: Scene) -> Ridges:
     grid = scene.geometry.resampled((max(spacing[0], GRID_MM), max(spacing[1], GRID_MM), max(spacing[2], GRID_MM)))
     lungs = resample(scene.lungs, scene.geometry, grid, method="nearest")
     inner = lungs > 0
-    for axis in range(3):
-        ends = (slice(None),) * axis
-        inner[(*ends, [0, -1])] = False
+    inner[[0, -1]] = False
+    inner[:, [0, -1]] = False
+    inner[:, :, [0, -1]] = False
     voxels = np.flatnonzero(inner)
     raw = resample(scene.hu, scene.geometry, grid, antialias=True)
     fine = smoothed(inward(raw, lungs > 0, grid), grid, FINE_MM)
@@ -50,7 +52,7 @@ def ridges_of(scene: Scene) -> Ridges:
     return Ridges(grid, fine, line, sheets_in(smooth, lungs, voxels, grid))
 
 
-def inward(hu: NDArray[np.generic], inside: BoolArray, grid: Geometry) -> Float32Array:
+def inward(hu: AnyArray, inside: BoolArray, grid: Geometry) -> Float32Array:
     """Density, float32, with nearby lung in place of what lies outside the lungs."""
     held = np.clip(hu, *LUNG_HU).astype(np.float32)
     weight = smoothed(inside.astype(np.float32), grid, FILL_MM)
@@ -60,9 +62,7 @@ def inward(hu: NDArray[np.generic], inside: BoolArray, grid: Geometry) -> Float3
     return out
 
 
-def sheets_in(
-    smooth_hu: NDArray[np.generic], lungs: NDArray[np.uint8], voxels: NDArray[np.int64], grid: Geometry
-) -> Sheets:
+def sheets_in(smooth_hu: AnyArray, lungs: UInt8Array, voxels: NDArray[np.int64], grid: Geometry) -> Sheets:
     """Points on the middle of bright sheets that have the same lung on both sides."""
     filled = inward(smooth_hu, lungs > 0, grid)
     image = smoothed(filled, grid, SHEET_MM)
@@ -122,11 +122,13 @@ def along(
     for bend in (-BEND_MM, 0.0, BEND_MM):
         there = (at + bend * normal)[:, None, :] + BREADTH_MM * ways
         np.maximum(best, _sampled(image, there, grid), out=best)
-    return (best > half[:, None]).mean(axis=1).astype(np.float32)
+    out: Float32Array = (best > half[:, None]).mean(axis=1).astype(np.float32)
+    return out
 
 
-def _sampled(image: NDArray[np.generic], at_mm: Float64Array, grid: Geometry, order: int = 1) -> NDArray[np.float32]:
+def _sampled(image: AnyArray, at_mm: Float64Array, grid: Geometry, order: Literal[0, 1] = 1) -> Float32Array:
     """Values at places (..., 3) in mm from the first voxel."""
     places = np.moveaxis(at_mm / np.array(grid.spacing_mm), -1, 0)
-    out: NDArray[np.float32] = ndimage.map_coordinates(image, places, output=np.float32, order=order, mode="nearest")
+    out: Float32Array = np.empty(places.shape[1:], dtype=np.float32)
+    ndimage.map_coordinates(image, places, output=out, order=order, mode="nearest")
     return out

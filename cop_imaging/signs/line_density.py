@@ -11,7 +11,7 @@ from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import dilated, resample, smoothed
 from cop_imaging.core.scene import Scene
 
-__all__ = ["LineDensity", "line_density", "local_mean", "usual_strength"]
+__all__ = ["LineDensity", "line_density", "local_mean", "on_scene", "usual_strength"]
 
 SHELL_MM, DENSE_SHELL_MM, PLEURA_MM = 1.25, 2.5, 2.5
 """Partial-volume shells of vessels and bronchi, of dense lung and of the pleura, in which no line is counted."""
@@ -64,3 +64,10 @@ def local_mean(values: Float32Array, counted: BoolArray, grid: Geometry, *, miss
 def usual_strength(least_hu: float, noise_hu: float) -> float:
     """The limit of the mean strength for a scan with that noise: noise makes lines of its own."""
     return float(np.hypot(least_hu, NOISE_SHARE * noise_hu))
+
+
+def on_scene(mask: BoolArray, grid: Geometry, scene: Scene, without: BoolArray) -> BoolArray:
+    """A mask of the ridges' grid on the scene's crop: lung without bronchi and without some other mask."""
+    found = resample(mask.astype(np.float32), grid, scene.geometry) > 0.5
+    out: BoolArray = found & (scene.lungs > 0) & ~scene.airways & ~without
+    return out

@@ -9,16 +9,20 @@ from cop_imaging.config import Section
 from cop_imaging.core.finding import Finding, Sign, not_assessable
 from cop_imaging.core.issue import Issue
 from cop_imaging.core.scene import Scene
+from cop_imaging.signs.bands import Bands, BandsConfig
 from cop_imaging.signs.cavity import Cavity, CavityConfig
 from cop_imaging.signs.centrilobular_nodules import CentrilobularNodules, CentrilobularNodulesConfig
 from cop_imaging.signs.consolidation import Consolidation, ConsolidationConfig
+from cop_imaging.signs.crazy_paving import CrazyPaving, CrazyPavingConfig
 from cop_imaging.signs.emphysema import Emphysema, EmphysemaConfig
 from cop_imaging.signs.ground_glass import GroundGlass, GroundGlassConfig
 from cop_imaging.signs.honeycombing import Honeycombing, HoneycombingConfig
 from cop_imaging.signs.large_nodule_or_mass import LargeNoduleOrMass, LargeNoduleOrMassConfig
 from cop_imaging.signs.lungs import Lungs
 from cop_imaging.signs.mosaic_attenuation import MosaicAttenuation, MosaicAttenuationConfig
+from cop_imaging.signs.perilobular import Perilobular, PerilobularConfig
 from cop_imaging.signs.pleural_effusion import PleuralEffusion, PleuralEffusionConfig
+from cop_imaging.signs.reticulation import Reticulation, ReticulationConfig
 from cop_imaging.signs.reversed_halo import ReversedHalo, ReversedHaloConfig
 from cop_imaging.signs.small_nodules import SmallNodules, SmallNodulesConfig
 
@@ -36,6 +40,10 @@ class SignsConfig(Section):
     large_nodule_or_mass: LargeNoduleOrMassConfig = LargeNoduleOrMassConfig()
     cavity: CavityConfig = CavityConfig()
     honeycombing: HoneycombingConfig = HoneycombingConfig()
+    bands: BandsConfig = BandsConfig()
+    perilobular: PerilobularConfig = PerilobularConfig()
+    reticulation: ReticulationConfig = ReticulationConfig()
+    crazy_paving: CrazyPavingConfig = CrazyPavingConfig()
     mosaic_attenuation: MosaicAttenuationConfig = MosaicAttenuationConfig()
     emphysema: EmphysemaConfig = EmphysemaConfig()
     pleural_effusion: PleuralEffusionConfig = PleuralEffusionConfig()
@@ -53,6 +61,10 @@ def signs_with(config: SignsConfig) -> tuple[Sign, ...]:
         LargeNoduleOrMass(config.large_nodule_or_mass),
         Cavity(config.cavity),
         Honeycombing(config.honeycombing),
+        Bands(config.bands),
+        Perilobular(config.perilobular),
+        Reticulation(config.reticulation),
+        CrazyPaving(config.crazy_paving),
         MosaicAttenuation(config.mosaic_attenuation),
         Emphysema(config.emphysema),
         PleuralEffusion(config.pleural_effusion),

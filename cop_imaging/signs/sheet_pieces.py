@@ -52,12 +52,12 @@ def pieces_of(sheets: Sheets, grid: Geometry, *, link_mm: float, agree: float) -
     first, second = pairs.T
     pairs = pairs[np.abs((normal[first] * normal[second]).sum(axis=1)) > agree]
     linked = coo_matrix((np.ones(len(pairs), dtype=bool), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    k, label = connected_components(linked, directed=False)
-    label = label.astype(np.int64)
+    k, found = connected_components(linked, directed=False)
+    label: Rows = np.asarray(found, dtype=np.int64)
     middle = np.stack([mean_by_piece(c, label, k) for c in sheets.position_mm.T], axis=1)
-    spread = _moments(sheets.position_mm - middle[label], label, k)
-    sides = np.sqrt(12.0 * np.maximum(np.linalg.eigvalsh(spread)[:, ::-1], 0.0))
-    flat = np.linalg.eigvalsh(_moments(normal, label, k))[:, -1]
+    spread: Float64Array = _moments(sheets.position_mm - middle[label], label, k)
+    sides = np.sqrt(12.0 * np.maximum(np.asarray(np.linalg.eigvalsh(spread))[:, ::-1], 0.0))
+    flat = np.asarray(np.linalg.eigvalsh(_moments(normal, label, k)), dtype=np.float64)[:, -1]
     area = np.bincount(label, minlength=k) * float(np.prod(grid.spacing_mm)) ** (2.0 / 3.0)
     return Pieces(label, area, sides, flat)
 
@@ -70,7 +70,7 @@ def mean_by_piece(value: NDArray[np.floating], label: Rows, k: int) -> Float64Ar
 
 def _moments(vectors: Float64Array, label: Rows, k: int) -> Float64Array:
     """Mean outer product of the vectors of each piece, (k, 3, 3)."""
-    out = np.empty((k, 3, 3))
+    out: Float64Array = np.empty((k, 3, 3), dtype=np.float64)
     for i in range(3):
         for j in range(i, 3):
             out[:, i, j] = out[:, j, i] = mean_by_piece(vectors[:, i] * vectors[:, j], label, k)
