@@ -13,6 +13,7 @@ from cop_imaging.core.scene import Scene
 __all__ = ["density_between_vessels", "edge_blur_mm", "least_ml", "without_lines"]
 
 LEAST_WEIGHT = 0.08
+WIDER = 2.5
 SHELL_PER_BLUR = 1.5
 """Width of a shell over the blur's SD: at 1.2 SD from soft tissue aerated lung has the density of haze."""
 STEP_HU, NEAR_STEP_HU = 900.0, (-550.0, -250.0)
@@ -53,11 +54,13 @@ def density_between_vessels(
     opened += np.median((density - opened)[known]) if known.any() else 0.0
     source = ~inside | resample(without, geometry, work, method="nearest") | (inside & (opened > DENSE_HU))
     clean = known & (distance_to(source, work) > min(max(shell_mm, SHELL_PER_BLUR * edge_blur_mm(scene)), 2 * shell_mm))
-    weight = smoothed(clean.astype(np.float32), work, sigma_mm)
-    total = smoothed(np.where(clean, opened, 0).astype(np.float32), work, sigma_mm)
-    near = inside & (weight > LEAST_WEIGHT)
+    # Where the nearest clean lung is farther away, a wider average reaches it.
     mean = np.full(work.shape, np.nan, dtype=np.float32)
-    mean[near] = total[near] / weight[near]
+    for reach_mm in (WIDER * sigma_mm, sigma_mm):
+        weight = smoothed(clean.astype(np.float32), work, reach_mm)
+        total = smoothed(np.where(clean, opened, 0).astype(np.float32), work, reach_mm)
+        near = inside & (weight > LEAST_WEIGHT)
+        mean[near] = total[near] / weight[near]
     return mean
 
 

@@ -13,7 +13,7 @@ from cop_imaging.core.finding import Feature, Finding, Reliability, measures_fro
 from cop_imaging.core.grid import closed, distance_to, fill_holes, keep_large, resample
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
-from cop_imaging.signs.between_vessels import least_ml, without_lines
+from cop_imaging.signs.between_vessels import SHELL_PER_BLUR, edge_blur_mm, least_ml, without_lines
 from cop_imaging.signs.distribution import distribution_features, distribution_of
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import best_slice, lesion_table
@@ -187,6 +187,7 @@ def consolidated(scene: Scene, low_hu: float, config: ConsolidationConfig) -> Bo
     dense = (smooth > low_hu) & inside
     tubes = resample(scene.vessels, scene.geometry, grid, method="nearest")
     calibre = vessel_radius_mm(resample(scene.depth_mm, scene.geometry, grid), tubes, config)
+    calibre = np.maximum(calibre, min(SHELL_PER_BLUR * edge_blur_mm(scene), config.vessel_radius_most_mm / 2))
     # Tubes of air are part of the patch: they do not make it thin.
     filled = closed(dense, grid, config.bronchogram_mm) & inside
     marker = distance_to(~filled, grid) > calibre

@@ -30,12 +30,12 @@ class GroundGlassConfig(Section):
     """Limits of ground-glass opacity."""
 
     above_aerated_hu: float = quantity(
-        200.0,
+        190.0,
         low=50.0,
         high=300.0,
         unit="HU",
         means="distance of the lower limit above the mode of aerated lung",
-        source="the limit moves with inspiration; set on made chests, where 150 HU finds 15 % too much",
+        source="the limit moves with inspiration; set on made chests, where 150 HU finds 15 to 20 % too much",
     )
     lower_hu_range: Limits = quantity(
         (-750.0, -600.0),
@@ -244,9 +244,8 @@ def haze_mask(
     found = keep_large(found, work, least_ml(work, config.smallest_ml))
     haze = dependent_haze(found, strip, config)
     kept = resample((found & ~haze).astype(np.float32), work, scene.geometry) > 0.5
-    # Small vessels blur into the haze around them: only where one is denser than haze is it told apart.
-    vessels = scene.vessels & (scene.smooth_hu > limits_hu[1])
-    mask = kept & (scene.lungs > 0) & ~consolidation & ~vessels & ~scene.airways
+    # Small vessels blur into the haze around them: only what is denser than haze is told apart.
+    mask = kept & (scene.lungs > 0) & ~consolidation & (scene.smooth_hu <= limits_hu[1]) & ~scene.airways
     return keep_large(mask, scene.geometry, least_ml(scene.geometry, config.smallest_ml)), float(
         haze.sum()
     ) * work.voxel_ml
