@@ -95,18 +95,21 @@ def air_cells(
     return cells.where(_darkest(cells, scene.geometry))
 
 
-def clusters_of(cells: AirCells, geometry: Geometry, gap_mm: float) -> Int64Array:
-    """Number of the cluster of each cell, (n,): cells are neighbours when no more than ``gap_mm`` lies between them."""
+def clusters_of(cells: AirCells, geometry: Geometry, gap_mm: float) -> tuple[Int64Array, Int64Array]:
+    """Number of the cluster of each cell, and its neighbours, both (n,).
+
+    Cells are neighbours when no more than ``gap_mm`` lies between them.
+    """
     n = len(cells)
     if n == 0:
-        return np.zeros(0, dtype=np.int64)
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     points = cells.centre * np.array(geometry.spacing_mm)
     pairs = cKDTree(points).query_pairs(2.0 * float(cells.radius_mm.max()) + gap_mm, output_type="ndarray")
     apart = np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1)
     pairs = pairs[apart <= cells.radius_mm[pairs].sum(axis=1) + gap_mm]
     graph = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
     labels: Int64Array = connected_components(graph, directed=False)[1].astype(np.int64)
-    return labels
+    return labels, np.bincount(pairs.ravel(), minlength=n).astype(np.int64)
 
 
 def union_of_balls(
@@ -188,7 +191,8 @@ def _rays(scene: Scene, centres: Int64Array, steps: Float64Array) -> AnyArray:
         np.clip(centres[:, None, None, axis].astype(np.int32) + way[None, ..., axis], 0, scene.lungs.shape[axis] - 1)
         for axis in range(3)
     )
-    return scene.smooth_hu[z, y, x].astype(np.float32)
+    values: AnyArray = scene.smooth_hu[z, y, x].astype(np.float32)
+    return values
 
 
 def _wall_mm(values: AnyArray, core: AnyArray, begin: Int64Array, met: BoolArray, rise: BoolArray) -> Float64Array:

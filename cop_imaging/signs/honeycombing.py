@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cop_imaging.config import Section, quantity
-from cop_imaging.core.arrays import BoolArray
+from cop_imaging.core.arrays import BoolArray, Int64Array
 from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
 from cop_imaging.core.grid import bounding_box, closed
 from cop_imaging.core.scene import Scene
@@ -102,6 +102,14 @@ class HoneycombingConfig(Section):
         means="cells from which a cluster counts",
         source="a row or two layers; set on made chests",
     )
+    fewest_neighbours: float = quantity(
+        3.2,
+        low=1.0,
+        high=6.0,
+        unit="1",
+        means="mean number of a cell's neighbours from which a cluster is no chain",
+        source="the wide parts of a bronchus lie in a row: below 3; cells in layers have 3.4 to 6.6 on made chests",
+    )
     pleura_mm: float = quantity(
         10.0,
         low=3.0,
@@ -127,7 +135,7 @@ class HoneycombingConfig(Section):
         source="walls meet in corners wider than themselves; estimate",
     )
     possible_percent: float = quantity(
-        0.05,
+        0.1,
         low=0.0,
         high=10.0,
         unit="percent of lung",
@@ -135,7 +143,7 @@ class HoneycombingConfig(Section):
         source="set on made chests",
     )
     present_percent: float = quantity(
-        0.2,
+        0.3,
         low=0.0,
         high=20.0,
         unit="percent of lung",
@@ -244,14 +252,17 @@ class Honeycombing:
         return mask, value
 
 
-def clustered(cells: AirCells, scene: Scene, config: HoneycombingConfig) -> tuple[AirCells, np.ndarray]:
-    """The cells that lie in clusters large enough that begin under the pleura, and each one's cluster."""
-    cluster = clusters_of(cells, scene.geometry, config.gap_mm)
+def clustered(cells: AirCells, scene: Scene, config: HoneycombingConfig) -> tuple[AirCells, Int64Array]:
+    """The cells of clusters that are large enough, no chains, and begin under the pleura; and each one's cluster."""
+    cluster, neighbours = clusters_of(cells, scene.geometry, config.gap_mm)
     if len(cells) == 0:
         return cells, cluster
+    size = np.bincount(cluster)
+    mean_neighbours = np.bincount(cluster, neighbours) / size
     # From the pleura to the cell's outer border.
     depth = scene.depth_mm[tuple(cells.centre.T)] - cells.radius_mm
     least = np.full(int(cluster.max()) + 1, np.inf)
     np.minimum.at(least, cluster, depth)
-    keep = (np.bincount(cluster)[cluster] >= config.fewest_cells) & (least[cluster] <= config.pleura_mm)
+    good = (size >= config.fewest_cells) & (least <= config.pleura_mm) & (mean_neighbours >= config.fewest_neighbours)
+    keep = good[cluster]
     return cells.where(keep), cluster[keep]

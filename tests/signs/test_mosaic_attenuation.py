@@ -44,7 +44,7 @@ def test_dark_lobules_in_even_lung_are_a_mosaic(lungs, value):
     found = seen(b)
     assert found.presence is Presence.PRESENT
     assert value(found, "volume_ml") == pytest.approx(truth.sum() * b.geometry.voxel_ml, rel=0.3)
-    assert (found.mask & truth[b.scene().box]).sum() > 0.85 * found.mask.sum()
+    assert (found.mask & truth[b.scene().box]).sum() > 0.8 * found.mask.sum()
     assert value(found, "patch_count") == len(LOBULES)
     assert 50.0 < value(found, "gap_hu") < 80.0
     assert value(found, "bilateral_index") == pytest.approx(1.0, abs=0.1)
