@@ -119,7 +119,8 @@ def _masks(analysis: Analysis) -> Iterator[tuple[str, AnyArray]]:
     yield "uncertain", analysis.anatomy.uncertain
     if analysis.anatomy.effusion is not None:
         yield "pleural_effusion", analysis.anatomy.effusion
-    for finding in analysis.findings:
+    # Fluid is anatomy and a sign: one file, which holds what was found, and none when it was not looked for.
+    for finding in (f for f in analysis.findings if f.sign not in ANATOMY_MASKS):
         if finding.mask is not None:
             yield finding.sign, analysis.scene.full(finding.mask)
         elif finding.sign in analysis.mask_signs:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 
-from cop_imaging.core import StoredOrder
+from cop_imaging.core import Presence, StoredOrder
 from cop_imaging.errors import OutputError, UsageError
 from cop_imaging.report import check_output, write_report
 from cop_imaging.report import write as write_module
@@ -53,6 +53,26 @@ def test_masks_hold_what_was_found_and_are_empty_where_nothing_could_be(make_ana
     np.testing.assert_array_equal(mask(folder, "consolidation"), to_stored(consolidation))
     assert not mask(folder, "reversed_halo").any()
     assert not mask(folder, "bands").any()
+
+
+def test_fluid_that_is_a_sign_too_has_one_file_as_it_was_found(analysis, tmp_path):
+    fluid = np.zeros(analysis.anatomy.lungs.shape, bool)
+    fluid[:3] = True  # below the crop of the signs
+    first, *rest = analysis.findings
+    sign = replace(
+        first, sign="pleural_effusion", presence=Presence.NOT_ASSESSABLE, score=None, mask=None, lesions=(), best_z=None
+    )
+    signs = (*analysis.mask_signs, "pleural_effusion")
+    found = replace(
+        analysis,
+        anatomy=replace(analysis.anatomy, effusion=fluid),
+        findings=(sign, *rest),
+        mask_signs=signs,
+    )
+    assert mask(write_report(found, tmp_path / "found", masks=True), "pleural_effusion").sum() == fluid.sum()
+    not_looked_for = replace(found, anatomy=analysis.anatomy)
+    write_report(not_looked_for, tmp_path / "none", masks=True)
+    assert not (tmp_path / "none" / "masks" / "pleural_effusion.nii.gz").exists()
 
 
 def test_the_same_analysis_gives_the_same_bytes(make_analysis, tmp_path):
