@@ -1,88 +1,152 @@
-"""Where a reversed halo could be: hazy places that look out on dense lung in most directions."""
+"""Where a ring could be: the middles of haze, gas and aerated lung that look out on dense lung in most directions."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-from cop_imaging.core.arrays import BoolArray, Float64Array
+from cop_imaging.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import distance_to, keep_large, resample, smoothed
 from cop_imaging.core.scene import Scene
 from cop_imaging.signs.rings import sphere_directions
 
-__all__ = ["candidate_centres", "open_sky_share"]
+__all__ = ["Places", "candidate_places", "enclosed_share"]
 
-FINE_MM = 1.5
-GRID_MM = 3.0
+GRID_MM = 1.5
 SEARCH_RAYS = 48
-ENCLOSED_SHARE = 0.5
-SMALLEST_RIM_ML = 0.5
-CORE_SIGMA_MM = 1.5
-MOST_CANDIDATES = 60
-STAND_OFF_MM = 2.0
+ENCLOSED_SHARE = 0.4
+SMALL_MM, SMALL_ENCLOSED_SHARE = 3.0, 0.6
+SMALLEST_RIM_ML = 0.2
+LEAST_RADIUS_MM = 2.0
+REACH, REACH_MORE_MM = 2.6, 4.0
+"""How far the wall of an aerated place may be, in inscribed radii and beyond: it is no corridor."""
+PEAK_VOXELS = 5
+WIDE_MM = 5.0
+"""Narrower places come later: between vessels there are many, blurred to haze."""
+MOST_LOOKED_AT = 4000
+LOCAL_SIGMA_MM = 1.2
+BRONCHUS_DEPTH_MM = 25.0
+"""Depth below the pleura from which a wide bronchus is a common one."""
+HAZE_ABOVE_HU, GAS_BELOW_HU, WALL_ABOVE_HU = 70.0, 30.0, 130.0
+"""Density over aerated lung from which a place is haze, below it to which it is gas, and of a thin wall around gas."""
 
 
-def candidate_centres(scene: Scene, *, rim_hu: float, above_aerated_hu: float, longest_mm: float) -> list[Float64Array]:
-    """Centres (index z, y, x on the crop) of places that dense lung encloses, best enclosed first, at most 60.
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Places of one kind, best enclosed first."""
 
-    Dense tubes (vessels) are no rim. A place counts when its own density lies between aerated lung and the rim, and
-    at least half of the rays from it meet dense lung within ``longest_mm``.
+    centres: tuple[Float64Array, ...]
+    """Indices (z, y, x) on the scene's crop."""
+    most: int
+    """How many of them are worth a closer look."""
+
+
+def candidate_places(scene: Scene, *, limits_hu: tuple[float, ...], longest_mm: float) -> tuple[Places, ...]:
+    """Middles of haze, of gas and of aerated lung that dense lung encloses.
+
+    A middle is a local maximum of the distance to what is no haze (no gas, no aerated lung): a crescent's core has one
+    as a closed ring's has, and a core that vessels cross has several. Haze is looked for below each limit of what is
+    dense: a faint rim shows at a low limit, one around dense haze at a high one. Only haze can be the core of a
+    reversed halo; the other places are there to be told apart. The lumen of a common bronchus is no place.
+
+    Parameters
+    ----------
+    limits_hu : sequence of float
+        Densities above which lung may be rim.
+    longest_mm : float
+        Largest radius of a core.
     """
-    fine = scene.geometry.resampled((FINE_MM,) * 3)
-    smooth = resample(scene.smooth_hu, scene.geometry, fine, antialias=True)
-    lungs = resample(scene.lungs, scene.geometry, fine, method="nearest") > 0
-    vessels = resample(scene.vessels, scene.geometry, fine, method="nearest")
-    dense = keep_large((smooth > rim_hu) & lungs & ~vessels, fine, SMALLEST_RIM_ML)
-    if not dense.any():
-        return []
-    local = smoothed(smooth, fine, CORE_SIGMA_MM)
-    # A cavity's or spared lung's core is darker: keep it as a candidate, so that it is told apart by name.
-    # From the rim's own edge half of all rays start in dense lung and tell nothing: stand off by a little.
-    hazy = lungs & (local < rim_hu) & (distance_to(dense, fine) > STAND_OFF_MM)
-    coarse = fine.resampled((GRID_MM,) * 3)
-    dense_coarse = resample(dense.astype(np.float32), fine, coarse) > 0.15
-    hazy_coarse = resample(hazy, fine, coarse, method="nearest")
-    hazy_coarse &= resample(local, fine, coarse) > scene.aerated_mode_hu + above_aerated_hu / 2
-    points = np.argwhere(hazy_coarse).astype(np.float64)
-    if points.size == 0:
-        return []
-    enclosed, spread_mm = open_sky_share(dense_coarse, coarse, points, longest_mm)
-    score = enclosed - 0.2 * spread_mm / longest_mm
-    field = np.zeros(coarse.shape)
-    field[tuple(points.T.astype(np.int64))] = np.where(enclosed >= ENCLOSED_SHARE, score, 0.0)
-    return _peaks(field, coarse, scene.geometry)
+    grid = scene.geometry.resampled((GRID_MM,) * 3)
+    smooth = resample(scene.smooth_hu, scene.geometry, grid, antialias=True)
+    lungs = resample(scene.lungs, scene.geometry, grid, method="nearest") > 0
+    airways = resample(scene.airways, scene.geometry, grid, method="nearest")
+    open_lung = lungs & ~airways
+    local = smoothed(smooth, grid, LOCAL_SIGMA_MM)
+    aerated = scene.aerated_mode_hu
+    hazy = open_lung & (local > aerated + HAZE_ABOVE_HU)
+    gas = lungs & (local < aerated - GAS_BELOW_HU)
+    walls = [keep_large((smooth > limit) & lungs, grid, SMALLEST_RIM_ML) for limit in limits_hu]
+    look = _Look(lungs, grid, scene.geometry, longest_mm)
+    haze = [look.at(hazy & (smooth < limit), wall) for limit, wall in zip(limits_hu, walls, strict=True)]
+    # Near the pleura no bronchus is wide: one that is may be taken for a ring.
+    depth_mm = resample(scene.depth_mm, scene.geometry, grid, method="nearest")
+    gas &= ~(airways & (depth_mm > BRONCHUS_DEPTH_MM))
+    thin = look.at(gas, (smooth > aerated + WALL_ABOVE_HU) & lungs, near=True)
+    dark = look.at(open_lung & ~walls[0] & ~hazy, walls[0], near=True)
+    return (
+        Places(look.ranked(haze), most=36),
+        Places(look.ranked([thin]), most=12),
+        Places(look.ranked([dark]), most=12),
+    )
 
 
-def open_sky_share(
-    dense: BoolArray, geometry: Geometry, points: Float64Array, longest_mm: float
-) -> tuple[Float64Array, Float64Array]:
-    """Share of rays from each point that meet ``dense``, and the SD of the distances in mm, float64 (n,) each."""
-    directions = sphere_directions(SEARCH_RAYS)
-    steps = np.arange(1, int(longest_mm / geometry.spacing_mm[0]) + 1)
-    distance = np.full((points.shape[0], SEARCH_RAYS), np.nan)
-    shape = np.array(dense.shape)
-    for k, direction in enumerate(directions):
-        open_rows = np.arange(points.shape[0])
-        for step in steps:
-            at = np.rint(points[open_rows] + direction * step).astype(np.int64)
+Found = tuple[Int64Array, Float64Array, Float64Array]
+"""Places on the grid, their inscribed radii in mm and the share of directions in which they are enclosed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    lungs: BoolArray
+    grid: Geometry
+    crop: Geometry
+    longest_mm: float
+
+    def at(self, core: BoolArray, wall: BoolArray, *, near: bool = False) -> Found:
+        """Middles of ``core`` that ``wall`` encloses, ``near`` by or at any distance."""
+        if not core.any() or not wall.any():
+            return np.zeros((0, 3), dtype=np.int64), np.zeros(0), np.zeros(0)
+        radius = distance_to(~core, self.grid)
+        index = _peaks(radius, self.longest_mm)
+        inscribed = radius[tuple(index.T)].astype(np.float64)
+        reach = np.minimum(REACH * inscribed + REACH_MORE_MM if near else self.longest_mm, self.longest_mm)
+        share = enclosed_share(wall, self.lungs, self.grid, index, np.broadcast_to(reach, inscribed.shape))
+        kept = share >= np.where(inscribed < SMALL_MM, SMALL_ENCLOSED_SHARE, ENCLOSED_SHARE)
+        return index[kept], inscribed[kept], share[kept]
+
+    def ranked(self, found: list[Found]) -> tuple[Float64Array, ...]:
+        """The best enclosed first; what lies inside the inscribed ball of one before it is the same place."""
+        points, radii, shares = (np.concatenate(part) for part in zip(*found, strict=True))
+        order = np.argsort(-shares * np.sqrt(np.minimum(radii / WIDE_MM, 1.0)), kind="stable")
+        out: list[int] = []
+        for k in order:
+            away = np.linalg.norm((points[out] - points[k]) * GRID_MM, axis=1) if out else np.zeros(0)
+            if (away > radii[out]).all():
+                out.append(int(k))
+        return tuple(self.crop.to_index(self.grid.to_patient(points[k].astype(np.float64))) for k in out)
+
+
+def enclosed_share(
+    wall: BoolArray, lungs: BoolArray, geometry: Geometry, points: Int64Array, reach_mm: Float64Array
+) -> Float64Array:
+    """Share of rays from each point that meet ``wall`` within its reach and before the lung ends, float64 (n,)."""
+    step = float(geometry.spacing_mm[0])
+    shape = np.array(wall.shape)
+    # 0 open, 1 wall, 2 the end of the lung.
+    kind = np.where(lungs, wall.astype(np.uint8), np.uint8(2))
+    met = np.zeros(points.shape[0])
+    for direction in sphere_directions(SEARCH_RAYS):
+        rows = np.arange(points.shape[0])
+        for n in range(1, int(reach_mm.max(initial=0.0) / step) + 1):
+            rows = rows[reach_mm[rows] >= n * step]
+            at = np.rint(points[rows] + direction * n).astype(np.int64)
             inside = ((at >= 0) & (at < shape)).all(axis=1)
-            hit = np.zeros(open_rows.size, dtype=bool)
-            hit[inside] = dense[tuple(at[inside].T)]
-            distance[open_rows[hit], k] = step * geometry.spacing_mm[0]
-            open_rows = open_rows[inside & ~hit]
-            if open_rows.size == 0:
+            rows, at = rows[inside], at[inside]
+            found = kind[tuple(at.T)]
+            met[rows[found == 1]] += 1.0
+            rows = rows[found == 0]
+            if rows.size == 0:
                 break
-    met = np.isfinite(distance)
-    count = np.maximum(met.sum(axis=1), 1)
-    mean = np.where(met, distance, 0.0).sum(axis=1) / count
-    variance = np.where(met, (distance - mean[:, None]) ** 2, 0.0).sum(axis=1) / count
-    return met.mean(axis=1), np.sqrt(variance)
+    out: Float64Array = met / SEARCH_RAYS
+    return out
 
 
-def _peaks(score: Float64Array, coarse: Geometry, crop: Geometry) -> list[Float64Array]:
-    """The local maxima, best first."""
-    top = (score == ndimage.maximum_filter(score, size=5)) & (score > 0)
-    index = np.argwhere(top)
-    order = np.argsort(-score[top], kind="stable")[:MOST_CANDIDATES]
-    return [crop.to_index(coarse.to_patient(index[k].astype(np.float64))) for k in order]
+def _peaks(radius: Float32Array, longest_mm: float) -> Int64Array:
+    """Local maxima of the inscribed radius, widest first."""
+    tops = (radius >= LEAST_RADIUS_MM) & (radius <= longest_mm)
+    tops &= radius == ndimage.maximum_filter(radius, size=PEAK_VOXELS)
+    index: Int64Array = np.argwhere(tops)
+    order = np.argsort(-radius[tops], kind="stable")[:MOST_LOOKED_AT]
+    return index[order]

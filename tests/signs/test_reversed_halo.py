@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from cop_imaging.core import Acquisition, Presence
-from cop_imaging.signs.reversed_halo import LOOK_ALIKES
+from cop_imaging.signs.halo_limits import ReversedHaloConfig
+from cop_imaging.signs.halo_ring import measure_ring
+from cop_imaging.signs.halo_verdict import LOOK_ALIKES, verdict_of
 
 SMALL = (66.0, 66.0, 66.0)
 
@@ -130,8 +132,9 @@ def test_a_ring_with_a_small_gap_is_still_one(block, look, value):
     [
         ("cavity", {"core_hu": -990.0}),
         ("spared_lung", {"core_hu": -860.0}),
-        ("low_contrast", {"core_hu": -400.0, "rim_hu": -280.0, "rim_mm": 8.0}),
-        ("small_core", {"outer_mm": 20.0, "rim_mm": 7.0}),
+        ("bulla_ring", {"core_hu": -995.0, "rim_mm": 1.5, "rim_hu": -100.0}),
+        ("honeycomb_cell", {"core_hu": -995.0, "outer_mm": 11.0, "rim_mm": 2.5}),
+        ("cleared_consolidation", {"outer_mm": 52.0, "rim_mm": 13.0}),
     ],
 )
 def test_a_ring_that_fails_one_test_is_counted_under_its_name(block, look, value, name, ring):
@@ -144,6 +147,66 @@ def test_a_ring_that_fails_one_test_is_counted_under_its_name(block, look, value
     assert not found.mask.any()
 
 
+def test_lines_in_the_core_of_a_thick_ring_make_it_fungal_like(block):
+    b = block(side_mm=SMALL)
+    b.ring(outer_mm=52.0, rim_mm=13.0)
+    scene, config = b.scene(), ReversedHaloConfig()
+    ring = measure_ring(scene, (np.array(scene.geometry.shape) - 1) / 2, config, rim_hu=config.rim_hu)
+    names = [
+        verdict_of(dataclasses.replace(ring, core_lines=share), scene.aerated_mode_hu, config).name
+        for share in (0.0, 0.3)
+    ]
+    assert names == ["cleared_consolidation", "fungal_like"]
+
+
+@pytest.mark.parametrize("outer_mm", [10.0, 16.0, 60.0])
+def test_a_ring_is_found_whatever_its_size(block, look, value, outer_mm):
+    b = block()
+    b.ring((0.0, 2.0, 3.0), outer_mm, 2.5 if outer_mm < 12 else 4.0)
+    found = halo(look, b.scene())
+    assert value(found, "count") == 1.0
+    assert value(found, "best_outer_diameter_mm") == pytest.approx(outer_mm, abs=1.5)
+
+
+def test_a_nodule_with_a_halo_is_counted_as_the_opposite(block, look, value):
+    b = block(side_mm=SMALL)
+    b.ball((0, 0, 0), 14.0, -550.0)
+    b.ball((0, 0, 0), 7.0, 20.0)
+    found = halo(look, b.scene())
+    assert found.presence is Presence.ABSENT
+    assert look_alikes(found, value) == {"halo_nodule"}
+
+
+def test_a_faint_rim_with_vessels_through_the_core_is_found(block, look, value):
+    b = block(side_mm=SMALL)
+    b.ring(outer_mm=36.0, rim_mm=5.0, rim_hu=-250.0)
+    for y in (-5.0, 4.0):
+        b.tube(0, (0.0, y, 2.0), 1.8, 40.0)
+    assert value(halo(look, b.scene()), "count") == 1.0
+
+
+def test_a_halo_that_the_pleura_cuts_is_found_and_a_wedge_is_told_apart(block, look, value):
+    cut, wedge = block(side_mm=SMALL), block(side_mm=SMALL)
+    cut.ring((-20.0, 0.0, 0.0), 34.0, 5.0)
+    depth = wedge.at[..., 0] + 33.0
+    across = np.linalg.norm(wedge.at[..., 1:], axis=-1)
+    side = 17.0 * np.clip(1.0 - depth / 26.0, 0.0, 1.0) ** 0.65 - across
+    wedge.paint(-np.minimum(side, 26.0 - depth), 20.0)
+    wedge.paint(-np.minimum(np.minimum(side, 26.0 - depth) - 5.0, depth - 3.5), -560.0)
+    assert value(halo(look, cut.scene()), "count") == 1.0
+    found = halo(look, wedge.scene())
+    assert value(found, "count") == 0.0
+    assert "infarct_like" in look_alikes(found, value)
+
+
+def test_a_look_alike_is_a_lesion_with_the_test_that_told_it_apart(block, look):
+    b = block(side_mm=SMALL)
+    b.ring(core_hu=-990.0)
+    (lesion,) = halo(look, b.scene()).lesions
+    assert lesion.details["kind"] == "no reversed halo: cavity"
+    assert "HU" in lesion.details["told_by"]
+
+
 def test_a_rim_that_is_pleura_all_around_is_told_by_that(block, look, value):
     b = block()
     b.ring(outer_mm=30.0, rim_mm=5.0)
@@ -152,7 +215,7 @@ def test_a_rim_that_is_pleura_all_around_is_told_by_that(block, look, value):
     b.lungs[wall], b.hu[wall] = 0, 40.0
     found = halo(look, b.scene())
     assert value(found, "count") == 0.0
-    assert look_alikes(found, value) == {"pleura_bounded"}
+    assert look_alikes(found, value) == {"broken_ring"}
 
 
 def loop(b):

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from cop_imaging.core import Geometry
-from cop_imaging.signs.rings import cast_rays, circle_directions, sphere_directions, star_mask
+from cop_imaging.signs.rings import all_directions, cast, circle_directions, rim_of, sphere_directions, star_mask
 
 
 @given(st.integers(20, 400))
@@ -57,61 +58,81 @@ def shell(core_mm, outer_mm, spacing=(1.0, 1.0, 1.0), n=61):
     return hu, Geometry(shape, spacing), (np.array(shape) - 1) / 2
 
 
-def cast(hu, lungs, geometry, centre, **changed):
-    limits = {"rim_hu": -300.0, "longest_mm": 28.0, "thickness_mm": (2.0, 15.0), "air_hu": -900.0} | changed
-    return cast_rays(hu, lungs, geometry, centre, sphere_directions(120), **limits)
+def looked(hu, lungs, geometry, centre, **changed):
+    none = np.zeros(hu.shape, bool)
+    rays = cast(hu, lungs, changed.pop("vessels", none), none, geometry, centre, 28.0)
+    limits = {"core_hu": -600.0, "aerated_hu": -850.0, "rim_hu": -430.0, "contrast_hu": 150.0}
+    return rim_of(rays, **(limits | {"thickness_mm": (1.5, 15.0)} | changed))
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (2.5, 0.7, 0.7)])
 def test_rays_meet_the_rim_where_it_is(spacing):
     hu, geometry, centre = shell(10.0, 16.0, spacing)
-    ring = cast(hu, np.ones(hu.shape, np.uint8), geometry, centre)
-    assert ring.covered.all()
-    assert not ring.at_pleura.any()
-    assert np.median(ring.core_mm) == pytest.approx(10.0, abs=0.8)
-    assert np.median(ring.outer_mm) == pytest.approx(16.0, abs=0.8)
-    assert ring.core_hu == pytest.approx(-600.0, abs=1.0)
-    assert np.median(ring.rim_hu) == pytest.approx(0.0, abs=1.0)
-    assert not ring.core_air.any()
+    rim = looked(hu, np.ones(hu.shape, np.uint8), geometry, centre)
+    assert rim.covered.all()
+    assert not rim.at_pleura.any()
+    assert np.median(rim.core_mm) == pytest.approx(10.0, abs=0.5)
+    assert np.median(rim.outer_mm) == pytest.approx(16.0, abs=0.5)
+    assert np.median(rim.peak_hu) == pytest.approx(0.0, abs=1.0)
+
+
+@pytest.mark.parametrize("blur_mm", [0.6, 1.2])
+@pytest.mark.parametrize("rim_mm", [4.0, 6.0])
+def test_blur_leaves_the_thickness_of_the_rim(blur_mm, rim_mm):
+    hu, geometry, centre = shell(10.0, 10.0 + rim_mm)
+    hu = ndimage.gaussian_filter(hu, blur_mm)
+    rim = looked(hu, np.ones(hu.shape, np.uint8), geometry, centre)
+    assert np.median(rim.outer_mm - rim.core_mm) == pytest.approx(rim_mm, abs=0.6)
 
 
 def test_rays_that_meet_nothing_are_told_apart_from_a_rim():
     hu = np.full((41, 41, 41), -850.0, np.float32)
-    ring = cast(hu, np.ones(hu.shape, np.uint8), Geometry(hu.shape, (1.0,) * 3), np.full(3, 20.0))
-    assert not ring.covered.any()
-    assert np.isinf(ring.core_mm).all()
-    assert np.isinf(ring.outer_mm).all()
-    assert np.isnan(ring.rim_hu).all()
+    rim = looked(hu, np.ones(hu.shape, np.uint8), Geometry(hu.shape, (1.0,) * 3), np.full(3, 20.0))
+    assert not rim.covered.any()
+    assert np.isinf(rim.core_mm).all()
+    assert np.isinf(rim.outer_mm).all()
 
 
 def test_a_rim_that_ends_where_the_lung_ends_is_at_the_pleura():
     hu, geometry, centre = shell(10.0, 30.0)
     at = np.indices(hu.shape) - centre[:, None, None, None]
     lungs = (np.linalg.norm(at, axis=0) < 15.0).astype(np.uint8)
-    ring = cast(hu, lungs, geometry, centre)
-    assert ring.at_pleura.all()
-    assert np.median(ring.outer_mm) == pytest.approx(15.0, abs=0.8)
+    rim = looked(hu, lungs, geometry, centre)
+    assert rim.at_pleura.all()
+    assert np.median(rim.outer_mm) == pytest.approx(15.0, abs=0.8)
 
 
 def test_a_ray_that_leaves_the_lung_before_the_rim_is_not_covered():
     hu, geometry, centre = shell(10.0, 16.0)
     lungs = np.ones(hu.shape, np.uint8)
     lungs[:, :, int(centre[2]) + 5 : int(centre[2]) + 8] = 0
-    ring = cast(hu, lungs, geometry, centre)
-    towards = sphere_directions(120)[:, 2]
-    assert not ring.covered[towards > 0.9].any()
-    assert ring.covered[towards < 0].all()
+    rim = looked(hu, lungs, geometry, centre)
+    towards = all_directions()[0][:, 2]
+    assert not rim.covered[towards > 0.9].any()
+    assert rim.covered[towards < 0].all()
 
 
-@pytest.mark.parametrize(("core_mm", "outer_mm"), [(12.0, 13.0), (6.0, 24.0)])
+@pytest.mark.parametrize(("core_mm", "outer_mm"), [(12.0, 12.6), (6.0, 24.0)])
 def test_a_rim_that_is_too_thin_or_too_thick_is_none(core_mm, outer_mm):
     hu, geometry, centre = shell(core_mm, outer_mm)
-    assert not cast(hu, np.ones(hu.shape, np.uint8), geometry, centre).covered.any()
+    assert not looked(hu, np.ones(hu.shape, np.uint8), geometry, centre).covered.any()
 
 
-def test_the_share_of_air_in_the_core_is_measured():
+def test_a_vessel_that_crosses_the_core_is_no_rim():
+    hu, geometry, centre = shell(14.0, 19.0)
+    at = np.indices(hu.shape) - centre[:, None, None, None]
+    hu[(np.hypot(at[0] - 4.0, at[1]) < 2.0) & (np.linalg.norm(at, axis=0) < 18.0)] = 40.0
+    rim = looked(hu, np.ones(hu.shape, np.uint8), geometry, centre)
+    assert rim.covered.mean() > 0.95
+    assert np.percentile(rim.core_mm, 10) > 12.0
+
+
+def test_where_the_core_opens_into_aerated_lung_there_is_no_rim():
     hu, geometry, centre = shell(12.0, 17.0)
-    at = np.linalg.norm(np.indices(hu.shape) - centre[:, None, None, None], axis=0)
-    hu[at < 6.0] = -1000.0
-    ring = cast(hu, np.ones(hu.shape, np.uint8), geometry, centre)
-    assert np.median(ring.core_air) == pytest.approx(0.5, abs=0.06)
+    at = np.indices(hu.shape) - centre[:, None, None, None]
+    hu[(at[2] > 8.0)] = -850.0
+    hu[:, :, int(centre[2]) + 22 : int(centre[2]) + 26] = 20.0
+    rim = looked(hu, np.ones(hu.shape, np.uint8), geometry, centre)
+    towards = all_directions()[0][:, 2]
+    assert not rim.covered[towards > 0.85].any()
+    assert rim.covered[towards < 0.3].all()
