@@ -7,6 +7,7 @@ it, or on a branching, some rays run on inside. That, and not brightness, tells 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from itertools import product
 from typing import Self
 
 import numpy as np
@@ -120,14 +121,24 @@ def peaks(
         for side in (slice(2, None), slice(None, -2)):
             inner -= smooth[tuple(side if k == axis else slice(1, -1) for k in range(3))]
     ridge[middle] = inner * unit
-    top = (ridge > least_hu) & inside
-    top &= ridge == ndimage.maximum_filter(ridge, 3)
-    at = np.argwhere(top)
+    at = _highest(ridge, (ridge > least_hu) & inside)
     curvature = np.linalg.eigvalsh(_hessian(smooth, at)) * unit
     # Ascending: the strongest comes first, the weakest last.
     roundness = curvature[:, 2] / np.minimum(curvature[:, 0], -1e-6)
     keep = roundness > LEAST_ROUNDNESS
-    return grid.to_patient(at[keep]), ridge[top][keep].astype(np.float64), roundness[keep]
+    at = at[keep]
+    return grid.to_patient(at), ridge[tuple(at.T)].astype(np.float64), roundness[keep]
+
+
+def _highest(values: Float32Array, where: BoolArray) -> AnyArray:
+    """Index (n, 3) of the voxels of ``where``, none of which lies on the border, that no neighbour exceeds."""
+    flat, row = values.ravel(), values.shape[2]
+    kept = np.flatnonzero(where)
+    for offset in product((-1, 0, 1), repeat=3):
+        # Each neighbour leaves fewer to be compared with the next.
+        away = (offset[0] * values.shape[1] + offset[1]) * row + offset[2]
+        kept = kept[flat[kept] >= flat[kept + away]]
+    return np.stack(np.unravel_index(kept, values.shape), axis=1)
 
 
 def _hessian(smooth: Float32Array, at: AnyArray) -> Float64Array:
