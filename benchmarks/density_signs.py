@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +74,9 @@ def line_of(seed: int, lungs: tuple[str, ...], kernels: bool) -> Line:
     line |= {which: measured(phantom, which) for which in lungs}
     if kernels:
         for kernel in KERNELS:
-            scanner = replace(case.scanner, kernel=kernel, mtf50_per_cm=None, enhancement=None, kernel_name=None)
-            line[kernel] = measured(make_case(replace(case, scanner=scanner), GRID), "true")
+            usual = {"kernel": kernel, "mtf50_per_cm": None, "enhancement": None, "kernel_name": None}
+            again = case.model_copy(update={"scanner": case.scanner.model_copy(update=usual)})
+            line[kernel] = measured(make_case(again, GRID), "true")
     return line
 
 

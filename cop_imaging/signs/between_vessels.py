@@ -10,7 +10,7 @@ from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import distance_to, resample, smoothed
 from cop_imaging.core.scene import Scene
 
-__all__ = ["density_between_vessels", "edge_blur_mm", "least_ml", "without_lines"]
+__all__ = ["density_between_vessels", "edge_blur_mm", "haze_density", "least_ml", "without_lines"]
 
 LEAST_WEIGHT = 0.08
 WIDER = 2.5
@@ -24,7 +24,7 @@ WINDOW = 3
 """Voxels along each axis that haze fills without a gap."""
 NOTHING_HU, IGNORED_HU = -3000.0, 3000.0
 DENSE_HU = -300.0
-"""Above it lung that is thicker than the window is no haze but the source of a shell."""
+"""Upper limit of haze."""
 
 
 def density_between_vessels(
@@ -32,17 +32,42 @@ def density_between_vessels(
 ) -> Float32Array:
     """HU of nearby lung between its vessels on the grid ``work``, float32; NaN outside the lungs and where none is.
 
+    The first of what ``haze_density`` gives.
+    """
+    return haze_density(scene, without, work, sigma_mm=sigma_mm, shell_mm=shell_mm)[0]
+
+
+def haze_density(
+    scene: Scene,
+    without: BoolArray,
+    work: Geometry,
+    *,
+    sigma_mm: float,
+    shell_mm: float,
+    dense_hu: float = DENSE_HU,
+) -> tuple[Float32Array, BoolArray]:
+    """HU of nearby lung between its vessels on the grid ``work`` (float32), and where it was seen itself (bool).
+
     Vessels, walls and septa that are thinner than three voxels of ``work`` are taken out by a grey opening, so that
     neither they nor a net of them makes haze. A normalised average with a Gaussian of SD ``sigma_mm`` follows, over
     lung that is none of ``without`` (bool on the scene's crop) nor thick and dense, and no partial-volume shell of
-    these and of the pleura.
+    these and of the pleura. Into the shells the average of what lies beyond them is carried.
 
     Parameters
     ----------
     work : Geometry
         A grid of about 1.5 mm.
     shell_mm : float
-        Width of the shells.
+        Width of the shells; where the scan is blurred they are wider, up to twice as wide.
+    dense_hu : float
+        Density above which lung that is thicker than the window is the source of a shell.
+
+    Returns
+    -------
+    density : float32 [z, y, x]
+        NaN outside the lungs and where no clean lung is near.
+    clean : bool [z, y, x]
+        Lung beyond the shells.
     """
     geometry = scene.geometry
     density = resample(scene.hu, geometry, work, antialias=True).astype(np.float32)
@@ -52,7 +77,7 @@ def density_between_vessels(
     known = inside & (opened > NOTHING_HU) & (opened < IGNORED_HU)
     # An opening takes noise and small vessels off everywhere: healthy lung keeps its density.
     opened += np.median((density - opened)[known]) if known.any() else 0.0
-    source = ~inside | resample(without, geometry, work, method="nearest") | (inside & (opened > DENSE_HU))
+    source = ~inside | resample(without, geometry, work, method="nearest") | (inside & (opened > dense_hu))
     clean = known & (distance_to(source, work) > min(max(shell_mm, SHELL_PER_BLUR * edge_blur_mm(scene)), 2 * shell_mm))
     # Where the nearest clean lung is farther away, a wider average reaches it.
     mean = np.full(work.shape, np.nan, dtype=np.float32)
@@ -61,7 +86,7 @@ def density_between_vessels(
         total = smoothed(np.where(clean, opened, 0).astype(np.float32), work, reach_mm)
         near = inside & (weight > LEAST_WEIGHT)
         mean[near] = total[near] / weight[near]
-    return mean
+    return mean, clean
 
 
 def edge_blur_mm(scene: Scene) -> float:

@@ -46,9 +46,9 @@ def density_classes(scene: Scene, findings: Mapping[str, Finding]) -> UInt8Array
         If either could not be assessed: then lung cannot be divided.
     """
     dense, hazy = (findings[name].mask for name in ("consolidation", "ground_glass"))
-    if dense is None or hazy is None:
-        raise ValueError("density classes need consolidation and ground glass, and one of them was not assessable")
     limit_hu = findings["ground_glass"].measure("ground_glass.lower_limit_hu").value
+    if dense is None or hazy is None or limit_hu is None:
+        raise ValueError("density classes need consolidation and ground glass, and one of them was not assessable")
     label = {name: np.uint8(k) for k, name in enumerate(DENSITY_CLASSES)}
     low, haze = scene.smooth_hu < LOW_ATTENUATION_HU, scene.smooth_hu >= limit_hu
     out = np.where(low, label["low_attenuation"], np.where(haze, label["wall_or_shell"], label["aerated"]))

@@ -11,10 +11,10 @@ from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray, Float32Array, UInt8Array
 from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import components, keep_large, opened, resample
+from cop_imaging.core.grid import components, distance_to, keep_large, opened, resample
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
-from cop_imaging.signs.between_vessels import density_between_vessels, least_ml
+from cop_imaging.signs.between_vessels import haze_density, least_ml
 from cop_imaging.signs.distribution import distribution_features, distribution_of
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import best_slice, lesion_table
@@ -193,18 +193,21 @@ class GroundGlass:
         if consolidation is None:
             return not_assessable(self, "consolidation could not be assessed")
         work = scene.geometry.resampled((c.grid_mm,) * 3)
-        density = density_between_vessels(scene, consolidation, work, sigma_mm=c.average_mm, shell_mm=c.shell_mm)
-        low = lower_limit_hu(scene.aerated_mode_hu, c)
         strip = dependent_strip(work, scene, c.dependent_mm)
-        mask, haze_ml = haze_mask(density, work, scene, consolidation, strip, (low, c.upper_hu), c)
+        low = lower_limit_hu(scene.aerated_mode_hu, c)
+        limits = (low, c.upper_hu)
+        seen = self._density(scene, consolidation, work, c.upper_hu)
+        mask, haze_ml = haze_mask(*seen, work, scene, consolidation, strip, limits, c)
         value = self._values(mask, haze_ml, low, scene)
+        fewer = (min(low + c.tried_step_hu, c.lower_hu_range[1]), c.upper_hu_range[0])
+        more = (max(low - c.tried_step_hu, c.lower_hu_range[0]), c.upper_hu_range[1])
+        # What is consolidation by the usual limit alone may be haze by the higher one.
+        sure = consolidation & (scene.smooth_hu > more[1])
+        more_seen = self._density(scene, sure, work, more[1])
         moved = []
-        for limits in (
-            (min(low + c.tried_step_hu, c.lower_hu_range[1]), c.upper_hu_range[0]),
-            (max(low - c.tried_step_hu, c.lower_hu_range[0]), c.upper_hu_range[1]),
-        ):
-            other, other_haze_ml = haze_mask(density, work, scene, consolidation, strip, limits, c)
-            moved.append(self._values(other, other_haze_ml, limits[0], scene))
+        for view, dense, tried in ((seen, consolidation, fewer), (more_seen, sure, more)):
+            other, other_haze_ml = haze_mask(*view, work, scene, dense, strip, tried, c)
+            moved.append(self._values(other, other_haze_ml, tried[0], scene))
         score = graded(value["ground_glass.extent_percent"] or 0.0, c.possible_percent, c.present_percent)
         return Finding(
             sign=self.name,
@@ -218,6 +221,12 @@ class GroundGlass:
             best_z=best_slice(mask),
         )
 
+    def _density(
+        self, scene: Scene, without: BoolArray, work: Geometry, dense_hu: float
+    ) -> tuple[Float32Array, BoolArray]:
+        c = self.config
+        return haze_density(scene, without, work, sigma_mm=c.average_mm, shell_mm=c.shell_mm, dense_hu=dense_hu)
+
     def _values(self, mask: BoolArray, haze_ml: float, low_hu: float, scene: Scene) -> dict[str, float | None]:
         table = distribution_of(self.name, mask, scene, smallest_patch_ml=self.config.smallest_ml)
         return table | {"ground_glass.lower_limit_hu": low_hu, "ground_glass.dependent_haze_ml": haze_ml}
@@ -230,6 +239,7 @@ def lower_limit_hu(aerated_mode_hu: float, config: GroundGlassConfig) -> float:
 
 def haze_mask(
     density: Float32Array,
+    clean: BoolArray,
     work: Geometry,
     scene: Scene,
     consolidation: BoolArray,
@@ -240,7 +250,10 @@ def haze_mask(
     """Ground glass on the scene's crop, and the volume in mL of dependent haze that was taken off."""
     with np.errstate(invalid="ignore"):
         found = (density >= limits_hu[0]) & (density <= limits_hu[1])
+    # A rind along pleura or vessels is haze only where it goes on beyond their shells.
+    beyond = opened(found & clean, work, config.thinnest_mm / 2)
     found = opened(found, work, config.thinnest_mm / 2)
+    found &= distance_to(beyond, work) <= 2.0 * config.shell_mm + config.thinnest_mm
     found = keep_large(found, work, least_ml(work, config.smallest_ml))
     haze = dependent_haze(found, strip, config)
     kept = resample((found & ~haze).astype(np.float32), work, scene.geometry) > 0.5

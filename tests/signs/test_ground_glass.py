@@ -52,7 +52,7 @@ def test_the_lower_limit_moves_with_the_breath_inside_its_range(mode, other):
     assert middle == -880.0 + CONFIG.above_aerated_hu
 
 
-@pytest.mark.parametrize(("aerated_hu", "limit_hu"), [(-950.0, -750.0), (-880.0, -680.0), (-700.0, -600.0)])
+@pytest.mark.parametrize(("aerated_hu", "limit_hu"), [(-950.0, -750.0), (-880.0, -690.0), (-700.0, -600.0)])
 def test_the_limit_in_force_is_reported(block, look, value, aerated_hu, limit_hu):
     found = look(block(side_mm=SMALL, aerated_hu=aerated_hu).scene(), "ground_glass")
     assert value(found, "lower_limit_hu") == pytest.approx(limit_hu, abs=5.0)
@@ -94,6 +94,42 @@ def test_haze_around_consolidation_is_ground_glass_and_the_two_never_overlap(blo
     assert value(dense, "volume_ml") > 0
     assert not (haze.mask & dense.mask).any()
     assert not (haze.mask & (scene.vessels | scene.airways | (scene.lungs == 0))).any()
+
+
+def test_the_interval_takes_in_what_may_be_consolidation_or_haze(block, look):
+    b = block(side_mm=SMALL)
+    b.ball((0.0, 0.0, 0.0), 13.0, -250.0)
+    scene = b.scene()
+    dense, haze = (look(scene, name).measure(f"{name}.volume_ml") for name in ("consolidation", "ground_glass"))
+    # Above -300 HU it is consolidation, and with the limit at -200 HU it would be ground glass.
+    assert dense.value > 0.8 * ball_ml(13.0)
+    assert dense.low == 0.0
+    assert haze.value == 0.0
+    assert haze.high > 0.5 * ball_ml(13.0)
+
+
+def test_a_net_of_lines_is_no_ground_glass_and_haze_between_the_lines_is(block, look, value):
+    volumes = {}
+    for between_hu in (-860.0, HAZE_HU):
+        b = block(side_mm=SMALL)
+        b.box((0.0, 0.0, 0.0), (22.0, 22.0, 22.0), between_hu)
+        for at in np.arange(-18.0, 19.0, 9.0):
+            b.box((at, 0.0, 0.0), (0.8, 22.0, 22.0), 0.0)
+            b.box((0.0, at, 0.0), (22.0, 0.8, 22.0), 0.0)
+        volumes[between_hu] = value(look(b.scene(), "ground_glass"), "volume_ml")
+    assert volumes[-860.0] < 0.05 * 44.0**3 / 1000
+    assert volumes[HAZE_HU] > 0.25 * 44.0**3 / 1000
+
+
+def test_a_lung_mask_that_is_too_wide_makes_neither_haze_nor_consolidation(block, look, value):
+    b = block(side_mm=SMALL)
+    wide = np.pad(b.lungs[4:-4, 4:-4, 4:-4], 4, mode="edge")
+    one_more = np.zeros_like(wide)
+    one_more[3:-3, 3:-3, 3:-3] = wide[3:-3, 3:-3, 3:-3]
+    b.lungs = one_more
+    scene = b.scene()
+    for name in ("consolidation", "ground_glass"):
+        assert value(look(scene, name), "volume_ml") == 0.0, name
 
 
 def strip(b, sides):
