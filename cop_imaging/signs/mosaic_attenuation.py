@@ -14,9 +14,8 @@ from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import closed, components, dilated, eroded, keep_large, opened, resample, volume_ml_by_label
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
-from cop_imaging.signs.between_vessels import density_between_vessels
 from cop_imaging.signs.distribution import distribution_features, distribution_of
-from cop_imaging.signs.even_density import against_even_lung
+from cop_imaging.signs.even_density import against_even_lung, clean_lung_hu
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import best_slice, lesion_table
 from cop_imaging.signs.presence import graded, presence_of
@@ -202,7 +201,7 @@ class MosaicAttenuation:
             dense |= mask
         c = self.config
         work = scene.geometry.resampled((c.grid_mm,) * 3)
-        density = density_between_vessels(scene, dense, work, sigma_mm=c.average_mm, shell_mm=c.shell_mm)
+        density = clean_lung_hu(scene, dense, work, sigma_mm=c.average_mm, shell_mm=c.shell_mm)
         lung = resample(scene.lungs, scene.geometry, work, method="nearest") > 0
         offset = against_even_lung(density, work, scene.gravity, scene.aerated_mode_hu, c.haze_hu)
         if offset is None:
