@@ -18,6 +18,7 @@ from matplotlib.patheffects import withStroke
 from cop_imaging.anatomy import segment
 from cop_imaging.core import Finding, Scene
 from cop_imaging.core.arrays import AnyArray, BoolArray
+from cop_imaging.core.grid import components
 from cop_imaging.scene import build_scene
 from cop_imaging.signs import SIGNS
 from cop_imaging.synth import CHESTS, EXAMPLES, Phantom, example_chests
@@ -49,10 +50,11 @@ def scene_of(phantom: Phantom) -> Scene:
 
 
 def place(finding: Finding, truth: BoolArray) -> tuple[int, BoolArray]:
-    """The slice in which the sign is both true and marked most, and where it is true in it."""
+    """The slice in which the sign is both true and marked most, and its largest piece in it."""
     hit = truth if finding.mask is None or not (finding.mask & truth).any() else finding.mask & truth
     z = int(np.argmax(hit.sum(axis=(1, 2))))
-    return z, truth[z]
+    labels, _ = components(truth[z][None])
+    return z, labels[0] == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
 
 
 def window_of(where: BoolArray, scene: Scene) -> tuple[float, float, float, float]:
