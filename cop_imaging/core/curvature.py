@@ -21,9 +21,7 @@ def hessian_at(image: Float32Array, voxels: Rows, spacing_mm: tuple[float, float
     middle = flat[voxels]
     out: list[Float32Array] = []
     for step, h in zip(steps, spacing_mm, strict=True):
-        second: Float32Array = (flat[voxels + step] + flat[voxels - step] - np.float32(2.0) * middle) / np.float32(
-            h * h
-        )
+        second: Float32Array = (flat[voxels + step] + flat[voxels - step] - middle - middle) / np.float32(h * h)
         out.append(second)
     for i, j in ((0, 1), (0, 2), (1, 2)):
         a, b = steps[i], steps[j]

@@ -25,8 +25,9 @@ LUNG_HU = (-1024.0, 150.0)
 FILL_MM, LEAST_FILL, FAR_HU = 2.5, 0.02, -800.0
 FINE_MM, SHEET_MM = 1.0, 1.5
 """SD of the blur at which lines, and sheets of 2-6 mm, answer."""
-LEAST_HU, MOST_TUBE, OFF_MIDDLE_MM = 90.0, 0.5, 0.75
-"""Scale-normalised curvature of a sheet; second curvature over the first; distance of a voxel from the middle."""
+LEAST_HU, MOST_TUBE, OFF_MIDDLE = 90.0, 0.5, 0.625
+"""Scale-normalised curvature of a sheet; second curvature over the first; distance of a voxel from the middle in
+voxels: a little over a half, so that every place of a sheet has a point."""
 REACH_MM, STEP_MM = 6.0, 0.6
 BREADTH_MM, DIRECTIONS, BEND_MM = 4.0, 8, 1.0
 FLANK_MM = 1.5
@@ -72,7 +73,7 @@ def sheets_in(smooth_hu: AnyArray, lungs: UInt8Array, voxels: NDArray[np.int64],
     voxels, low = voxels[kept], low[kept]
     normal = eigenvectors([h[kept] for h in hessian], low)
     off = -(gradient_at(image, voxels, grid.spacing_mm) * normal).sum(axis=1) / low
-    kept = np.abs(off) < OFF_MIDDLE_MM
+    kept = np.abs(off) < OFF_MIDDLE * np.linalg.norm(normal * np.array(grid.spacing_mm), axis=1)
     voxels, normal, off = voxels[kept], normal[kept], off[kept]
     at = np.stack(np.unravel_index(voxels, grid.shape), axis=1) * np.array(grid.spacing_mm) + off[:, None] * normal
     peak, dense, dark, thickness = across(filled, at, normal, grid)

@@ -26,6 +26,9 @@ __all__ = ["Bands", "BandsConfig"]
 
 Limits = tuple[float, float]
 
+EDGE_MM = 3.0
+"""Within this of its edge a sheet has no points: too many directions lead out of it."""
+
 
 class BandsConfig(DenseSheetConfig):
     """Limits of bands."""
@@ -213,7 +216,7 @@ class Bands:
             "bands.radial_count": float((~parallel).sum()),
             "bands.parallel_count": float(parallel.sum()),
             "bands.volume_ml": whole * scene.geometry.voxel_ml,
-            "bands.longest_mm": float(pieces.length_mm[kept, 0].max()) if found else None,
+            "bands.longest_mm": float(pieces.length_mm[kept, 0].max()) + 2.0 * EDGE_MM if found else None,
             "bands.thickness_mm": float(np.mean(sheets.thickness_mm[on], dtype=np.float64)) if found else None,
             "bands.depth_mm": float(depth[on].mean()) if found else None,
             "bands.lower_share": float(zones[2] + zones[5]) / whole if found else None,

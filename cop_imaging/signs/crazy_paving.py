@@ -16,7 +16,7 @@ from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.distribution import distribution_features, distribution_of
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import best_slice, lesion_table
-from cop_imaging.signs.line_density import LineDensity, line_density, local_mean, on_scene, usual_strength
+from cop_imaging.signs.line_density import LineDensity, line_density, local_mean, on_scene, union, usual_strength
 from cop_imaging.signs.presence import graded, presence_of
 from cop_imaging.signs.reliability import by_thickness
 
@@ -138,7 +138,7 @@ class CrazyPaving:
     config: CrazyPavingConfig = field(default_factory=CrazyPavingConfig)
     name: str = "crazy_paving"
     title: str = "Crazy-paving pattern"
-    needs: tuple[str, ...] = ("consolidation", "ground_glass", "honeycombing")
+    needs: tuple[str, ...] = ("consolidation", "ground_glass", "honeycombing", "bands", "perilobular")
     has_mask: bool = True
     features: tuple[Feature, ...] = FEATURES
 
@@ -167,9 +167,9 @@ class CrazyPaving:
         if dense is None or haze is None:
             return not_assessable(self, "consolidation or ground glass could not be assessed")
         c = self.config
-        cysts = earlier["honeycombing"].mask
-        without = dense if cysts is None else dense | cysts
-        lines = line_density(scene, dense)
+        sheets = union(dense, earlier["bands"].mask, earlier["perilobular"].mask)
+        without = union(sheets, earlier["honeycombing"].mask)
+        lines = line_density(scene, sheets)
         septa = self.septa(scene, lines)
         mask, value = self._measured(scene, lines, septa, without, haze, c.strength_hu)
         moved = [self._measured(scene, lines, septa, without, haze, limit)[1] for limit in c.strength_hu_range]

@@ -14,7 +14,7 @@ from cop_imaging.core.scene import Scene
 __all__ = ["DenseSheetConfig", "across_pleura", "dense_sheets", "filled_around"]
 
 DEPTH_SIGMA_MM = 2.4
-BODY_MM = 2.6
+BODY_MM = 3.2
 """How far the body of a sheet may lie from its middle."""
 
 
@@ -96,7 +96,7 @@ def across_pleura(sheets: Sheets, scene: Scene) -> tuple[Float64Array, Float64Ar
 
 
 def filled_around(sheets: Sheets, chosen: NDArray[np.bool_], scene: Scene, least_hu: float) -> BoolArray:
-    """The body of the sheets with these points on the scene's crop: dense voxels within 2.6 mm of a middle."""
+    """The body of the sheets with these points on the scene's crop: dense voxels within 3.2 mm of a middle."""
     grid = scene.ridges.geometry
     middle = np.zeros(grid.shape, dtype=bool)
     middle.ravel()[sheets.voxel[chosen]] = True

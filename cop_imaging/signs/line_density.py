@@ -11,7 +11,7 @@ from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import dilated, resample, smoothed
 from cop_imaging.core.scene import Scene
 
-__all__ = ["LineDensity", "line_density", "local_mean", "on_scene", "usual_strength"]
+__all__ = ["LineDensity", "line_density", "local_mean", "on_scene", "union", "usual_strength"]
 
 SHELL_MM, DENSE_SHELL_MM, PLEURA_MM = 1.25, 2.5, 2.5
 """Partial-volume shells of vessels and bronchi, of dense lung and of the pleura, in which no line is counted."""
@@ -38,7 +38,7 @@ class LineDensity:
 
 
 def line_density(scene: Scene, dense: BoolArray) -> LineDensity:
-    """Line density of a scene, not counting the lung of ``dense`` (bool on the scene's crop)."""
+    """Line density of a scene, not counting ``dense`` lung and sheets (bool on the scene's crop)."""
     ridges, source = scene.ridges, scene.geometry
     grid = ridges.geometry
     lungs = resample(scene.lungs > 0, source, grid, method="nearest")
@@ -64,6 +64,14 @@ def local_mean(values: Float32Array, counted: BoolArray, grid: Geometry, *, miss
 def usual_strength(least_hu: float, noise_hu: float) -> float:
     """The limit of the mean strength for a scan with that noise: noise makes lines of its own."""
     return float(np.hypot(least_hu, NOISE_SHARE * noise_hu))
+
+
+def union(first: BoolArray, *others: BoolArray | None) -> BoolArray:
+    """What lies in any of the masks; those of signs that were not assessable are None."""
+    out = first
+    for mask in others:
+        out = out if mask is None else out | mask
+    return out
 
 
 def on_scene(mask: BoolArray, grid: Geometry, scene: Scene, without: BoolArray) -> BoolArray:

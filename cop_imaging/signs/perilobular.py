@@ -53,7 +53,7 @@ class PerilobularConfig(DenseSheetConfig):
         (320.0, 500.0), unit="mm2", means="tried range of that limit, from which the interval comes", source="estimate"
     )
     flatness: float = quantity(
-        0.78,
+        0.85,
         low=0.4,
         high=1.0,
         unit="1",

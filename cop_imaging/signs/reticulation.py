@@ -16,7 +16,7 @@ from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.distribution import distribution_features, distribution_of
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import best_slice, lesion_table
-from cop_imaging.signs.line_density import LineDensity, line_density, on_scene, usual_strength
+from cop_imaging.signs.line_density import LineDensity, line_density, on_scene, union, usual_strength
 from cop_imaging.signs.presence import graded, presence_of
 from cop_imaging.signs.reliability import by_thickness
 
@@ -92,7 +92,7 @@ class Reticulation:
     config: ReticulationConfig = field(default_factory=ReticulationConfig)
     name: str = "reticulation"
     title: str = "Reticulation"
-    needs: tuple[str, ...] = ("consolidation", "honeycombing")
+    needs: tuple[str, ...] = ("consolidation", "honeycombing", "bands", "perilobular")
     has_mask: bool = True
     features: tuple[Feature, ...] = FEATURES
 
@@ -119,9 +119,9 @@ class Reticulation:
         if dense is None:
             return not_assessable(self, "consolidation could not be assessed")
         c = self.config
-        cysts = earlier["honeycombing"].mask
-        without = dense if cysts is None else dense | cysts
-        lines = line_density(scene, dense)
+        sheets = union(dense, earlier["bands"].mask, earlier["perilobular"].mask)
+        without = union(sheets, earlier["honeycombing"].mask)
+        lines = line_density(scene, sheets)
         mask, value = self._measured(scene, lines, without, c.strength_hu)
         moved = [self._measured(scene, lines, without, limit)[1] for limit in c.strength_hu_range]
         score = graded(value["reticulation.extent_percent"] or 0.0, c.possible_percent, c.present_percent)
