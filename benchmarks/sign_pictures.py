@@ -54,7 +54,7 @@ def place(finding: Finding, truth: BoolArray) -> tuple[int, BoolArray]:
     hit = truth if finding.mask is None or not (finding.mask & truth).any() else finding.mask & truth
     z = int(np.argmax(hit.sum(axis=(1, 2))))
     labels, _ = components(truth[z][None])
-    return z, labels[0] == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
+    return z, labels[0] == 1
 
 
 def window_of(where: BoolArray, scene: Scene) -> tuple[float, float, float, float]:
