@@ -85,7 +85,8 @@ def inside(geometry: Geometry, points_mm: Float64Array, margin_mm: float) -> Boo
     """Which points (n, 3) lie in the grid, that far from its border."""
     index = geometry.to_index(points_mm)
     margin = margin_mm / np.array(geometry.spacing_mm)
-    out: BoolArray = ((index >= margin) & (index <= np.array(geometry.shape) - 1 - margin)).all(axis=1)
+    index -= margin
+    out: BoolArray = ((index >= 0.0) & (index <= np.array(geometry.shape) - 1 - 2.0 * margin)).all(axis=1)
     return out
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from cop_imaging.core.arrays import Float32Array, Float64Array
+from cop_imaging.core.arrays import AnyArray, Float32Array, Float64Array
 from cop_imaging.scene.airway_planes import RAYS, STEP_MM, angles
 from cop_imaging.scene.blurred_discs import blurred_disc, solved
 
@@ -59,8 +59,8 @@ def artery_diameters_mm(
 
 def _fitted(
     values: Float32Array,
-    x: Float64Array,
-    y: Float64Array,
+    x: AnyArray,
+    y: AnyArray,
     disc: Float64Array,
     outer: Float64Array,
     sigma: Float64Array,

@@ -86,6 +86,12 @@ class Tubes:
     piece_mm: Float64Array
     piece_centre: Float64Array
 
+    def only(self, kept: BoolArray) -> Tubes:
+        """The tubes marked in ``kept`` (n,)."""
+        return _kept(
+            self.labels, np.where(kept, self.length_mm, -1.0), self.piece_tube, self.piece_mm, self.piece_centre, 0.0
+        )
+
 
 def tubes_of(mask: BoolArray, air: AnyArray, geometry: Geometry, shortest_mm: float) -> Tubes:
     """The components of a mask with at least that length of branches.
@@ -103,7 +109,7 @@ def tubes_of(mask: BoolArray, air: AnyArray, geometry: Geometry, shortest_mm: fl
     if n == 0:
         none = np.zeros(0)
         return Tubes(labels, none, none.astype(np.int64), none, np.zeros((0, 3)))
-    tube = labels[tuple(voxels.T)] - 1
+    tube = labels[tuple(voxels.T)].astype(np.int64) - 1
     way = _ways_mm(mask.shape, voxels, tube, n, geometry)
     shell_mm = max(SHELL_MM, 1.2 * max(geometry.spacing_mm))
     piece, count = _pieces(mask.shape, voxels, way, shell_mm)
@@ -118,7 +124,7 @@ def tubes_of(mask: BoolArray, air: AnyArray, geometry: Geometry, shortest_mm: fl
     rim, owner = _rim(mask.shape, voxels, piece, geometry)
     volume_mm3 = np.bincount(owner, air.ravel()[rim], count) * geometry.voxel_ml * 1000.0
     diameter = 2.0 * np.sqrt(np.maximum(volume_mm3, 0.0) / long_mm / np.pi)
-    length = np.bincount(piece_tube, long_mm, n)
+    length = np.bincount(piece_tube, long_mm, n).astype(np.float64)
     return _kept(labels, length, piece_tube, diameter, centre, shortest_mm)
 
 

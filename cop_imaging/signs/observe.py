@@ -9,7 +9,10 @@ from cop_imaging.config import Section
 from cop_imaging.core.finding import Finding, Sign, not_assessable
 from cop_imaging.core.issue import Issue
 from cop_imaging.core.scene import Scene
+from cop_imaging.signs.air_bronchogram import AirBronchogram, AirBronchogramConfig
 from cop_imaging.signs.bands import Bands, BandsConfig
+from cop_imaging.signs.bronchial_dilation import BronchialDilation, BronchialDilationConfig
+from cop_imaging.signs.bronchial_wall_thickening import BronchialWallThickening, BronchialWallThickeningConfig
 from cop_imaging.signs.cavity import Cavity, CavityConfig
 from cop_imaging.signs.centrilobular_nodules import CentrilobularNodules, CentrilobularNodulesConfig
 from cop_imaging.signs.consolidation import Consolidation, ConsolidationConfig
@@ -25,6 +28,7 @@ from cop_imaging.signs.pleural_effusion import PleuralEffusion, PleuralEffusionC
 from cop_imaging.signs.reticulation import Reticulation, ReticulationConfig
 from cop_imaging.signs.reversed_halo import ReversedHalo, ReversedHaloConfig
 from cop_imaging.signs.small_nodules import SmallNodules, SmallNodulesConfig
+from cop_imaging.signs.traction_bronchiectasis import TractionBronchiectasis, TractionBronchiectasisConfig
 
 __all__ = ["SIGNS", "SignsConfig", "observe", "signs_with"]
 
@@ -35,14 +39,18 @@ class SignsConfig(Section):
     consolidation: ConsolidationConfig = ConsolidationConfig()
     ground_glass: GroundGlassConfig = GroundGlassConfig()
     reversed_halo: ReversedHaloConfig = ReversedHaloConfig()
+    air_bronchogram: AirBronchogramConfig = AirBronchogramConfig()
     small_nodules: SmallNodulesConfig = SmallNodulesConfig()
     centrilobular_nodules: CentrilobularNodulesConfig = CentrilobularNodulesConfig()
     large_nodule_or_mass: LargeNoduleOrMassConfig = LargeNoduleOrMassConfig()
     cavity: CavityConfig = CavityConfig()
+    bronchial_wall_thickening: BronchialWallThickeningConfig = BronchialWallThickeningConfig()
+    bronchial_dilation: BronchialDilationConfig = BronchialDilationConfig()
     honeycombing: HoneycombingConfig = HoneycombingConfig()
     bands: BandsConfig = BandsConfig()
     perilobular: PerilobularConfig = PerilobularConfig()
     reticulation: ReticulationConfig = ReticulationConfig()
+    traction_bronchiectasis: TractionBronchiectasisConfig = TractionBronchiectasisConfig()
     crazy_paving: CrazyPavingConfig = CrazyPavingConfig()
     mosaic_attenuation: MosaicAttenuationConfig = MosaicAttenuationConfig()
     emphysema: EmphysemaConfig = EmphysemaConfig()
@@ -56,14 +64,18 @@ def signs_with(config: SignsConfig) -> tuple[Sign, ...]:
         Consolidation(config.consolidation),
         GroundGlass(config.ground_glass),
         ReversedHalo(config.reversed_halo),
+        AirBronchogram(config.air_bronchogram),
         SmallNodules(config.small_nodules),
         CentrilobularNodules(config.centrilobular_nodules),
         LargeNoduleOrMass(config.large_nodule_or_mass),
         Cavity(config.cavity),
+        BronchialWallThickening(config.bronchial_wall_thickening),
+        BronchialDilation(config.bronchial_dilation),
         Honeycombing(config.honeycombing),
         Bands(config.bands),
         Perilobular(config.perilobular),
         Reticulation(config.reticulation),
+        TractionBronchiectasis(config.traction_bronchiectasis),
         CrazyPaving(config.crazy_paving),
         MosaicAttenuation(config.mosaic_attenuation),
         Emphysema(config.emphysema),
