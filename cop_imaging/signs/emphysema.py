@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cop_imaging.config import Section, quantity
-from cop_imaging.core.arrays import BoolArray, Int16Array
+from cop_imaging.core.arrays import BoolArray, Float32Array, Int16Array
 from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import components, dilated, volume_ml_by_label
+from cop_imaging.core.grid import components, dilated, resample, smoothed, volume_ml_by_label
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.separable import blurred
 from cop_imaging.core.volume import Acquisition
@@ -110,6 +110,10 @@ class EmphysemaConfig(Section):
     )
 
 
+LOBULE_GRID_MM, LOBULE_AVERAGE_MM, LOBULE_BORDER_MM = 3.0, 6.0, 5.0
+"""Grid and average on which the density of dark lobules is taken, and how far they may go on beyond their mask."""
+NO_HOLE_HU, NO_LIMIT_HU = -850.0, 1000.0
+
 FEATURES = (
     *distribution_features("emphysema", "emphysema"),
     Feature("emphysema.hole_median_ml", "ml", "volume of the hole in which half of the emphysema lies"),
@@ -151,7 +155,8 @@ class Emphysema:
         sigma_mm = averaging_mm(scene.noise_hu, scene.geometry, c)
         density = blurred(scene.hu, [sigma_mm / s for s in scene.geometry.spacing_mm]) if sigma_mm > 0.0 else scene.hu
         lung = self._looked_at(scene, earlier["honeycombing"].mask)
-        lobules = _Lobules.of(earlier["mosaic_attenuation"].mask, density, lung)
+        mosaic = earlier["mosaic_attenuation"].mask
+        lobules = lobule_limit_hu(mosaic, density, lung, scene.geometry, c.below_lobule_hu)
         mask, value = self._measured(density, lung, lobules, c.low_hu, scene)
         moved = [self._measured(density, lung, lobules, limit, scene)[1] for limit in c.low_hu_range]
         score = graded(value["emphysema.extent_percent"] or 0.0, c.possible_percent, c.present_percent)
@@ -173,13 +178,13 @@ class Emphysema:
         return (scene.lungs > 0) & ~dilated(other, scene.geometry, self.config.wall_mm)
 
     def _measured(
-        self, density: Int16Array, lung: BoolArray, lobules: _Lobules, low_hu: float, scene: Scene
+        self, density: Int16Array, lung: BoolArray, lobules: Float32Array | None, low_hu: float, scene: Scene
     ) -> tuple[BoolArray, dict[str, float | None]]:
         """Mask, and all numbers of it."""
         c = self.config
         low = (density < low_hu) & lung
-        if lobules.mask is not None:
-            low &= ~lobules.mask | (density < lobules.median_hu - c.below_lobule_hu)
+        if lobules is not None:
+            low &= density < lobules
         labels, n = components(low, connectivity=6)
         sizes = volume_ml_by_label(labels, n, scene.geometry)  # largest first
         sizes = sizes[sizes >= c.smallest_ml]
@@ -193,18 +198,24 @@ class Emphysema:
         return mask, value
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Lobules:
-    """The dark lobules of a mosaic: evenly dark lung, in which a hole must be darker still."""
+def lobule_limit_hu(
+    mask: BoolArray | None, density: Int16Array, lung: BoolArray, geometry: Geometry, below_hu: float
+) -> Float32Array | None:
+    """Density below which there is a hole in the dark lobules of a mosaic, float32; without effect elsewhere.
 
-    mask: BoolArray | None
-    median_hu: float = 0.0
-
-    @classmethod
-    def of(cls, mask: BoolArray | None, density: Int16Array, lung: BoolArray) -> _Lobules:
-        if mask is None or not (mask & lung).any():
-            return cls(None)
-        return cls(mask, float(np.median(density[mask & lung])))
+    Dark lobules are evenly dark: a hole must lie ``below_hu`` under the average around it. None without a mosaic.
+    """
+    if mask is None or not (mask & lung).any():
+        return None
+    work = geometry.resampled((LOBULE_GRID_MM,) * 3)
+    dark = resample(mask & lung, geometry, work, method="nearest")
+    around = dilated(dark, work, LOBULE_BORDER_MM)
+    values = np.minimum(resample(density, geometry, work, antialias=True), NO_HOLE_HU).astype(np.float32)
+    weight = smoothed(dark.astype(np.float32), work, LOBULE_AVERAGE_MM)
+    total = smoothed(np.where(dark, values, 0.0), work, LOBULE_AVERAGE_MM)
+    limit = np.where(around, total / np.maximum(weight, 1e-6) - below_hu, NO_LIMIT_HU).astype(np.float32)
+    out: Float32Array = resample(limit, work, geometry)
+    return out
 
 
 def averaging_mm(noise_hu: float, geometry: Geometry, config: EmphysemaConfig) -> float:
