@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cop_imaging.core import Acquisition, Presence
+from cop_imaging.signs.beside_fluid import beside_fluid
 from cop_imaging.signs.consolidation import ConsolidationConfig, consolidated, vessel_radius_mm
 
 CONFIG = ConsolidationConfig()
@@ -164,3 +165,31 @@ def test_looking_does_not_change_what_is_looked_at(balled, look):
     look(balled, "reversed_halo")
     for name, array in before.items():
         assert np.array_equal(getattr(balled, name), array), name
+
+
+def test_lung_that_fluid_may_have_collapsed_is_only_in_the_interval(block, look):
+    b = block(side_mm=(66.0, 66.0, 66.0))
+    b.box((0.0, 24.0, 0.0), (20.0, 9.0, 25.0), 40.0)
+    far = b.ball((0.0, -18.0, -17.0), 9.0, 20.0)
+    scene = b.scene()
+    fluid = np.zeros(scene.lungs.shape, bool)
+    fluid[8:-8, -6:, 8:-8] = True
+    lungs = np.where(fluid, 0, scene.lungs).astype(np.uint8)
+    volumes = {}
+    for name, effusion in (("dry", np.zeros_like(fluid)), ("wet", fluid)):
+        wet = dataclasses.replace(scene, lungs=lungs, effusion=effusion, _maps={"smooth_hu": scene.smooth_hu})
+        found = look(wet, "consolidation")
+        volumes[name] = found.measure("consolidation.volume_ml")
+    assert found.mask[far[scene.box]].mean() > 0.85
+    assert volumes["dry"].value > 2.0 * volumes["wet"].value
+    assert volumes["wet"].value == pytest.approx(ball_ml(9.0), rel=0.25)
+    assert volumes["wet"].high == pytest.approx(volumes["dry"].value, rel=0.05)
+
+
+def test_little_fluid_collapses_no_lung(block):
+    scene = block(side_mm=(48.0, 48.0, 48.0)).scene()
+    film = np.zeros(scene.lungs.shape, bool)
+    film[:, -5:-2, :] = True
+    wet = dataclasses.replace(scene, effusion=film)
+    assert not beside_fluid(wet, least_mm=14.0, per_thickness=0.7).any()
+    assert beside_fluid(dataclasses.replace(scene, effusion=None), least_mm=14.0, per_thickness=0.7) is None
