@@ -5,9 +5,9 @@ One line of JSON per chest and lungs is kept in the folder, so that a stopped ru
 
 - Place: extents of consolidation and ground glass by side, zone and depth shell against those of their true masks (in
   the true lungs), where these are at least 1 %. All airless lung counts as consolidation here, masses and collapsed
-  lung too: what it is, other signs and other benchmarks say. Given are the bias of the sum, the median error and the share of values
-  within 15 %; once as they are, once after both masks were given the same volume, which leaves the place alone. A side
-  is swapped when one side holds 60 % of the true volume and the other side most of the found volume.
+  lung too: what it is, other signs and other benchmarks say. Given are the bias of the sum, the median error and the
+  share of values within 15 %; once as they are, once after both masks were given the same volume, which leaves the
+  place alone. A side is swapped when one side holds 60 % of the true volume and the other most of the found volume.
 - Amount: extent of honeycombing, mosaic attenuation and emphysema, and volume of fluid on each side, against the truth.
 """
 
