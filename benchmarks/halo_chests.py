@@ -255,11 +255,15 @@ def clear(lesion: Lesion, taken: Sequence[tuple[Float64Array, float]]) -> bool:
 def drawn_halo(
     terrain: Terrain, where: Where, rng: np.random.Generator, planted: Sequence[Planted], *, odd: bool
 ) -> tuple[Lesion, Planted] | None:
-    """A halo of 12-70 mm; an odd one is a crescent of 190-250 degrees, faint, or at the pleura."""
+    """A halo of 10-76 mm; an odd one is a crescent of 190-250 degrees, faint, or cut by the lung's border.
+
+    No more of a ring is cut off than leaves the sign by its definition.
+    """
+    terrain = replace(terrain, depth_mm=terrain.edge_mm)
     oddity = str(rng.choice(["crescent", "faint", "pleura"])) if odd else ""
-    first = float(np.exp(rng.uniform(np.log(12.0), np.log(70.0))))
+    first = float(np.exp(rng.uniform(np.log(10.0), np.log(76.0))))
     for size in (first, 0.8 * first, 0.6 * first, 0.45 * first):
-        if size < 12.0:
+        if size < 10.0:
             break
         least = max(0.35 * size if oddity == "pleura" else 0.5 * size + 3.0, 2.0)
         most = max(0.5 * size, least + 6.0) if oddity == "pleura" else 100.0
@@ -271,7 +275,7 @@ def drawn_halo(
         coverage = 360.0
         if oddity == "crescent":
             coverage = float(rng.uniform(190.0, 250.0))
-        elif rng.random() < 0.3:
+        elif oddity != "pleura" and rng.random() < 0.3:
             coverage = float(rng.uniform(285.0, 340.0))
         halo = ReversedHalo(
             point,

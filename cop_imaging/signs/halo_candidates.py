@@ -30,7 +30,7 @@ MOST_LOOKED_AT = 4000
 LOCAL_SIGMA_MM = 1.2
 BRONCHUS_DEPTH_MM = 25.0
 """Depth below the pleura from which a wide bronchus is a common one."""
-HAZE_ABOVE_HU, GAS_BELOW_HU, WALL_ABOVE_HU = 70.0, 30.0, 130.0
+HAZE_ABOVE_HU, GAS_BELOW_HU, WALL_ABOVE_HU = 70.0, 30.0, 80.0
 """Density over aerated lung from which a place is haze, below it to which it is gas, and of a thin wall around gas."""
 
 
@@ -77,9 +77,9 @@ def candidate_places(scene: Scene, *, limits_hu: tuple[float, ...], longest_mm: 
     thin = look.at(gas, (smooth > aerated + WALL_ABOVE_HU) & lungs, near=True)
     dark = look.at(open_lung & ~walls[0] & ~hazy, walls[0], near=True)
     return (
-        Places(look.ranked(haze), most=36),
-        Places(look.ranked([thin]), most=12),
-        Places(look.ranked([dark]), most=12),
+        Places(look.ranked(haze), most=28),
+        Places(look.ranked([thin]), most=10),
+        Places(look.ranked([dark]), most=8),
     )
 
 

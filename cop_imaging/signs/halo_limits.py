@@ -47,16 +47,16 @@ class ReversedHaloConfig(Section):
         source="core is ground glass, not spared lung; estimate",
     )
     core_hu: float = quantity(
-        -350.0,
-        low=-450.0,
+        -400.0,
+        low=-500.0,
         high=-200.0,
         unit="HU",
         means="largest density of the core",
-        source="core of -750 to -350 HU; Kim 2003",
+        source="core of -750 to -350 HU; between vessels of the hilum it is denser; set on made chests",
     )
     dark_share: float = quantity(
-        0.25,
-        low=0.05,
+        0.1,
+        low=0.02,
         high=1.0,
         unit="1",
         means="share of the core that is aerated lung from which it is spared lung",
@@ -69,6 +69,30 @@ class ReversedHaloConfig(Section):
         unit="1",
         means="share of the core as dense as the rim from which a ring with a thick rim is fungal-like",
         source="reticulation inside the halo in 14 of 15 against 0 of 25; Marchiori 2012; share set on made chests",
+    )
+    crescent_lines_share: float = quantity(
+        0.08,
+        low=0.02,
+        high=0.5,
+        unit="1",
+        means="share of the core as dense as the rim up to which an open ring is a crescent",
+        source="more is a place between vessels; set on made chests",
+    )
+    crescent_vessel_share: float = quantity(
+        0.5,
+        low=0.2,
+        high=1.0,
+        unit="1",
+        means="share of the rim that is vessel up to which an open ring is a crescent",
+        source="more is a place between vessels; set on made chests",
+    )
+    airway_share: float = quantity(
+        0.4,
+        low=0.1,
+        high=1.0,
+        unit="1",
+        means="share of the core that is airway from which the ring is a bronchus in cross-section",
+        source="a bronchus may cross a core; set on made chests",
     )
     air_hu: float = quantity(
         -900.0,
@@ -115,6 +139,14 @@ class ReversedHaloConfig(Section):
         unit="mm",
         means="outer diameter up to which an air space may be a honeycomb cell",
         source="cells of 3-10 mm with walls of 1-3 mm",
+    )
+    honeycomb_apart_mm: float = quantity(
+        20.0,
+        low=5.0,
+        high=40.0,
+        unit="mm",
+        means="distance within which two other air spaces make one of up to 25 mm a honeycomb cell",
+        source="cells of 3-10 mm, up to 25 mm, in a row or in layers; Hansell 2008",
     )
     vessel_share: float = quantity(
         0.4,

@@ -17,7 +17,9 @@ GRID_MM = 1.5
 DENSE_HU = -300.0
 RADIUS_MM = (2.6, 16.0)
 """Inscribed radius of the dense middle: thicker than most vessels, no mass."""
-PEAK_VOXELS, MOST = 7, 24
+PEAK_VOXELS, MOST = 5, 40
+APART = 1.5
+"""Two places within this many radii of the wider one are the same."""
 HAZE_MM = (3.0, 20.0)
 """Width of the haze; a blurred edge is narrower."""
 HAZE_ABOVE_HU = 110.0
@@ -36,8 +38,14 @@ def nodules_with_halo(scene: Scene) -> list[Ring]:
     tops = (radius >= RADIUS_MM[0]) & (radius <= RADIUS_MM[1])
     tops &= radius == ndimage.maximum_filter(radius, size=PEAK_VOXELS)
     index = np.argwhere(tops)
-    order = np.argsort(-radius[tops], kind="stable")[:MOST]
-    points = [scene.geometry.to_index(grid.to_patient(index[k].astype(np.float64))) for k in order]
+    kept: list[int] = []
+    for k in np.argsort(-radius[tops], kind="stable"):
+        away = np.linalg.norm((index[kept] - index[k]) * GRID_MM, axis=1) if kept else np.zeros(0)
+        if (away > APART * radius[tuple(index[kept].T)]).all():
+            kept.append(int(k))
+        if len(kept) == MOST:
+            break
+    points = [scene.geometry.to_index(grid.to_patient(index[k].astype(np.float64))) for k in kept]
     found = (_measured(scene, p) for p in points)
     return [ring for ring in found if ring is not None]
 

@@ -21,10 +21,12 @@ START_MM = 2.5
 CORE_PART = 0.8
 """Part of the core's radius whose density is read: the rest is blurred rim."""
 CORE_STEPS = 2
+CORE_SLACK_MM = 0.8
+"""Raggedness of the core's border that is no irregular shape."""
 DENSEST_LIMIT_HU = -200.0
 AERATED_TO_HU = 100.0
 """Density over the mode of aerated lung up to which a sample is aerated."""
-GAS_BELOW_HU, WALL_ABOVE_HU = 30.0, 130.0
+GAS_BELOW_HU, WALL_ABOVE_HU = 30.0, 100.0
 """Gas lies this far below aerated lung, a thin wall around it at least this far above."""
 
 
@@ -57,7 +59,7 @@ class Ring:
     core_airway: float
     """Share of the core that is airway."""
     spread: float
-    """Robust SD over median of the outer radius."""
+    """Robust SD over median of the radius, the larger of outer border and, less its raggedness, core."""
     pleura_share: float
     """Share of the rim that ends at the lung's border."""
     vessel_share: float
@@ -126,14 +128,21 @@ def measure_ring(
         core_air=float((values < config.air_hu).mean()),
         core_dark=float((values < scene.aerated_mode_hu + AERATED_TO_HU).mean()),
         core_lines=float((values > max(rim_hu, core_hu + config.contrast_hu)).mean()),
-        core_airway=float(rays.airway[:n][inside].mean()) if inside.any() else 0.0,
-        spread=_spread(outer_radius[some]),
+        core_airway=_airway_share(rays, core_radius, solid),
+        spread=max(_spread(outer_radius[some]), _spread(core_radius[some], CORE_SLACK_MM)),
         pleura_share=float(rim.at_pleura[:n][solid].mean()),
         vessel_share=float(rim.vessel[:n][solid].mean()),
         base_share=base_share,
         base_width=base_width,
         radius_by_ray_mm=radius,
     )
+
+
+def _airway_share(rays: Rays, core_mm: Float64Array, solid: BoolArray) -> float:
+    """Share of everything in the core that is airway."""
+    index = np.arange(rays.hu.shape[1]) * STEP_MM
+    within = (index <= CORE_PART * np.where(solid, core_mm, 0.0)[:, None]) & (index >= STEP_MM)
+    return float(rays.airway[:SPHERE_RAYS][within].mean()) if within.any() else 0.0
 
 
 def _looked(
@@ -182,10 +191,10 @@ def _limit(core_hu: float, rim_hu: float, aerated_hu: float, config: ReversedHal
     return float(np.clip(core_hu + config.contrast_hu, rim_hu, DENSEST_LIMIT_HU))
 
 
-def _spread(radius: Float64Array) -> float:
+def _spread(radius: Float64Array, slack_mm: float = 0.0) -> float:
     """Half of the range of the middle 68 % over the median: a vessel at the rim is no irregularity."""
     low, middle, high = np.percentile(radius, [16.0, 50.0, 84.0])
-    return float(0.5 * (high - low) / max(middle, 1e-6))
+    return float(max(0.5 * (high - low) - slack_mm, 0.0) / max(middle, 1e-6))
 
 
 def _base(rays: Rays, radius_mm: Float64Array) -> tuple[float, float]:

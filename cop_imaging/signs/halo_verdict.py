@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from cop_imaging.core.arrays import Float64Array
 from cop_imaging.signs.halo_limits import ReversedHaloConfig
 from cop_imaging.signs.halo_ring import Ring
 from cop_imaging.signs.presence import POSSIBLE_SCORE, PRESENT_SCORE
 
-__all__ = ["LOOK_ALIKES", "Verdict", "verdict_of"]
+__all__ = ["LOOK_ALIKES", "Verdict", "among_cells", "verdict_of"]
 
 LOOK_ALIKES = {
     "cavity": "cavity",
@@ -26,6 +28,8 @@ LOOK_ALIKES = {
     "broken_ring": "ring that is too open, too faint, too small or not round",
 }
 """Names of the counted look-alikes, and the field's words for them."""
+GAS = ("cavity", "bulla_ring", "honeycomb_cell")
+WIDEST_CELL_MM, LEAST_CELLS = 25.0, 2
 SIZE_ERROR = 0.1
 """Share by which a measured diameter may be off."""
 FLAT_SHARE = 0.2
@@ -52,12 +56,30 @@ def verdict_of(ring: Ring, aerated_hu: float, config: ReversedHaloConfig) -> Ver
         if found:
             return Verdict(name, test, 0.0)
     whole = ring.coverage_deg >= config.coverage_deg and ring.sphere_share >= config.sphere_share
+    between_vessels = ring.core_lines > config.crescent_lines_share or ring.vessel_share > config.crescent_vessel_share
+    if not whole and between_vessels:
+        test = f"{100 * ring.core_lines:.0f} % of the core is dense, {100 * ring.vessel_share:.0f} % of the rim vessel"
+        return Verdict("broken_ring", test, 0.0)
     base = PRESENT_SCORE if whole else POSSIBLE_SCORE
     closed = 1.0 - np.exp(-3.0 * max(ring.coverage_deg / 360.0 - 0.5, 0.0) / 0.5)
     clear = min(ring.contrast_hu / (2.0 * config.contrast_hu), 1.0)
     score = base + (0.5 * float(closed) + 0.5 * clear) / 3.0 * 0.999
     test = f"rim over {ring.coverage_deg:.0f} degrees and {100 * ring.sphere_share:.0f} % of all directions"
     return Verdict("halo" if whole else "crescent", test, score)
+
+
+def among_cells(rings: Sequence[tuple[Ring, Verdict]], spacing_mm: Float64Array, apart_mm: float) -> list[Verdict]:
+    """The verdicts anew: an air space of up to 25 mm that has two others beside it is a honeycomb cell."""
+    gas = [k for k, (_, v) in enumerate(rings) if v.name in GAS]
+    places = np.array([rings[k][0].centre * spacing_mm for k in gas]).reshape(-1, 3)
+    out = [v for _, v in rings]
+    for k, place in zip(gas, places, strict=True):
+        ring, verdict = rings[k]
+        away = np.linalg.norm(places - place, axis=1)
+        others = int(((away > ring.outer_mm / 3) & (away < apart_mm)).sum())
+        if ring.outer_mm <= WIDEST_CELL_MM and others >= LEAST_CELLS:
+            out[k] = Verdict("honeycomb_cell", f"{verdict.test}, {others} other cells within {apart_mm:.0f} mm", 0.0)
+    return out
 
 
 def _air(r: Ring, aerated_hu: float, c: ReversedHaloConfig) -> tuple[tuple[str, bool, str], ...]:
@@ -67,7 +89,7 @@ def _air(r: Ring, aerated_hu: float, c: ReversedHaloConfig) -> tuple[tuple[str, 
     core = f"core of {r.core_hu:.0f} HU"
     size = f"{r.outer_mm:.0f} mm wide"
     return (
-        ("bronchiectasis", dark and r.core_airway > 0.3, f"core is {100 * r.core_airway:.0f} % airway"),
+        ("bronchiectasis", r.core_airway > c.airway_share, f"core is {100 * r.core_airway:.0f} % airway"),
         ("honeycomb_cell", gas and r.outer_mm <= c.honeycomb_mm, f"{core}, {size}"),
         ("bulla_ring", gas and r.rim_mm <= c.bulla_wall_mm, f"{core}, wall of {r.rim_mm:.1f} mm"),
         ("cavity", gas, f"{core}, wall of {r.rim_mm:.1f} mm"),

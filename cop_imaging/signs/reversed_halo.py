@@ -16,7 +16,7 @@ from cop_imaging.signs.halo_candidates import candidate_places
 from cop_imaging.signs.halo_limits import ReversedHaloConfig
 from cop_imaging.signs.halo_nodules import nodules_with_halo
 from cop_imaging.signs.halo_ring import Ring, centred, measure_ring
-from cop_imaging.signs.halo_verdict import LOOK_ALIKES, Verdict, verdict_of
+from cop_imaging.signs.halo_verdict import LOOK_ALIKES, Verdict, among_cells, verdict_of
 from cop_imaging.signs.intervals import Span, spans
 from cop_imaging.signs.lesions import best_slice, lesions_of_labels
 from cop_imaging.signs.presence import presence_of
@@ -31,6 +31,7 @@ LEAST_APART_MM = 5.0
 CORE_PART = 0.9
 """Part of a core's radius within which another place is taken for the same core."""
 REAL = ("halo", "crescent")
+VAGUE = ("broken_ring", "spared_lung", "vessel_loop")
 BEST = {
     "outer_diameter_mm": Feature("", "mm", "outer diameter of the clearest ring"),
     "core_diameter_mm": Feature("", "mm", "diameter of its core"),
@@ -120,14 +121,16 @@ def named_rings(scene: Scene, config: ReversedHaloConfig) -> tuple[list[Named], 
         verdict = verdict_of(ring, scene.aerated_mode_hu, config)
         if verdict is not None:
             named.append((ring, verdict))
+    spacing = np.array(scene.geometry.spacing_mm)
+    anew = among_cells(named, spacing, config.honeycomb_apart_mm)
+    named = [(ring, verdict) for (ring, _), verdict in zip(named, anew, strict=True)]
     named += [
         (nodule, Verdict("halo_nodule", f"{nodule.core_hu:.0f} HU inside {nodule.rim_hu:.0f} HU", 0.0))
         for nodule in nodules_with_halo(scene)
     ]
-    spacing = np.array(scene.geometry.spacing_mm)
     labels: Int32Array = np.zeros(scene.lungs.shape, dtype=np.int32)
     kept: list[Named] = []
-    for ring, verdict in sorted(named, key=lambda n: (-n[1].score, n[1].name == "broken_ring", -n[0].sphere_share)):
+    for ring, verdict in sorted(named, key=_clearness):
         if any(_same(ring, other, spacing) for other, _ in kept):
             continue
         star = star_mask(
@@ -165,6 +168,12 @@ def rings_in(scene: Scene, config: ReversedHaloConfig) -> list[Ring]:
             if ring is not None:
                 out.append(ring)
     return out
+
+
+def _clearness(named: Named) -> tuple[float, bool, float]:
+    """Haloes before look-alikes, a look-alike of its own shape before a mere gap in or between others."""
+    ring, verdict = named
+    return -verdict.score, verdict.name in VAGUE, -ring.sphere_share
 
 
 def _same(ring: Ring, other: Ring, spacing_mm: Float64Array) -> bool:

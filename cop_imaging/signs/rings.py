@@ -234,13 +234,11 @@ def _first(where: BoolArray) -> Int64Array:
 def _local(radius: Int64Array, met: BoolArray) -> Float64Array:
     """Radius in samples that is typical around each ray: the median of the neighbours that meet something."""
     _, near = all_directions()
-    some = np.where(met, radius, np.nan).astype(np.float64)
-    every = float(np.nanmedian(some)) if met.any() else 0.0
-    around = some[near[: radius.size]]
-    enough = np.isfinite(around).sum(axis=1) >= NEIGHBOURS // 3
-    out = np.full(radius.shape, every)
-    if enough.any():
-        out[enough] = np.nanmedian(around[enough], axis=1)
+    every = float(np.median(radius[met])) if met.any() else 0.0
+    around = np.sort(np.where(met, radius, radius.max() + 1)[near[: radius.size]], axis=1)
+    number = met[near[: radius.size]].sum(axis=1)
+    middle = around[np.arange(radius.size), np.maximum(number - 1, 0) // 2]
+    out = np.where(number >= NEIGHBOURS // 3, middle, every).astype(np.float64)
     # A few rays through a wide vessel are no wall.
     return np.where(out < NEAR_SHARE * every, every, out)
 
