@@ -29,15 +29,15 @@ class CrazyPavingConfig(Section):
     """Limits of crazy paving."""
 
     strength_hu: float = quantity(
-        24.0,
+        20.0,
         low=10.0,
         high=80.0,
         unit="HU",
         means="mean strength of lines around a voxel, in a scan without noise",
-        source="twice the 12 HU of haze without lines in made chests",
+        source="nearly twice the 12 HU of haze without lines in made chests",
     )
     strength_hu_range: Limits = quantity(
-        (21.0, 28.0),
+        (18.0, 23.0),
         unit="HU",
         means="tried range of that limit, from which the interval comes",
         source="about one tenth to either side; estimate",
@@ -56,27 +56,43 @@ class CrazyPavingConfig(Section):
         means="range to which the limit of the density between the lines is held",
         source="lower bounds of ground glass in use; Podolanczuk 2016, Gattinoni 2001",
     )
+    between_most_hu: float = quantity(
+        -200.0,
+        low=-400.0,
+        high=-100.0,
+        unit="HU",
+        means="density between the lines above which lung is consolidated",
+        source="highest upper bound of ground glass in use; Hansell 2008",
+    )
+    bundle_mm: float = quantity(
+        1.25,
+        low=0.0,
+        high=5.0,
+        unit="mm",
+        means="distance to a bundle within which no line is counted",
+        source="with its partial-volume shell 2.5 mm; estimate",
+    )
     septum_mm: float = quantity(
-        3.2,
+        3.8,
         low=1.0,
         high=5.0,
         unit="mm",
         means="largest thickness of a septum as it is seen",
         source="1 to 2 mm with the blur of scan and grid; set on made chests",
     )
-    septum_hu: Limits = quantity(
-        (-650.0, -250.0),
+    septum_side_hu: float = quantity(
+        -740.0,
+        low=-900.0,
+        high=-500.0,
         unit="HU",
-        means="density of a septum's middle",
-        source="thinner than its blur: below consolidation; set on made chests",
+        means="least typical density of a septum's darker side",
+        source="haze lies on both sides; set on made chests",
     )
-    septum_contrast_hu: float = quantity(
-        100.0,
-        low=30.0,
-        high=400.0,
+    septum_contrast_hu: Limits = quantity(
+        (120.0, 420.0),
         unit="HU",
-        means="least density of a septum above both its sides",
-        source="three times the noise that is accepted; estimate",
+        means="density of a septum above both its sides",
+        source="from four times the noise that is accepted up to arcades of dense lung; set on made chests",
     )
     septum_breadth: float = quantity(
         0.85,
@@ -87,7 +103,7 @@ class CrazyPavingConfig(Section):
         source="set on made chests",
     )
     septum_share: float = quantity(
-        0.01,
+        0.004,
         low=0.0,
         high=0.2,
         unit="1",
@@ -148,9 +164,9 @@ class CrazyPaving:
         c = self.config
         return (
             "Thickened septa and intralobular lines on ground glass: the mean curvature across lines of 1 to 3 mm "
-            f"within about a lobule is above {c.strength_hu:g} HU (twice that of haze without lines), sheets up to "
-            f"{c.septum_mm:g} mm thick take at least {100 * c.septum_share:g} % of the voxels, and the lung between "
-            f"them is at least {c.above_aerated_hu:g} HU denser than aerated lung; components of at least "
+            f"within about a lobule is above {c.strength_hu:g} HU (nearly twice that of haze without lines), sheets up "
+            f"to {c.septum_mm:g} mm thick take at least {100 * c.septum_share:.1f} % of the voxels, and the lung "
+            f"between them is at least {c.above_aerated_hu:g} HU denser than aerated lung; components of at least "
             f"{c.smallest_ml:g} mL."
         )
 
@@ -167,9 +183,11 @@ class CrazyPaving:
         if dense is None or haze is None:
             return not_assessable(self, "consolidation or ground glass could not be assessed")
         c = self.config
-        sheets = union(dense, earlier["bands"].mask, earlier["perilobular"].mask)
+        # Septa in haze look like small vessels, and haze full of them like consolidation: both are counted here.
+        bundles = scene.airways | ((scene.bundle_mm < c.bundle_mm) & (scene.lungs > 0))
+        sheets = union(np.zeros_like(dense), earlier["bands"].mask, earlier["perilobular"].mask)
         without = union(sheets, earlier["honeycombing"].mask)
-        lines = line_density(scene, sheets)
+        lines = line_density(scene, bundles, sheets)
         septa = self.septa(scene, lines)
         mask, value = self._measured(scene, lines, septa, without, haze, c.strength_hu)
         moved = [self._measured(scene, lines, septa, without, haze, limit)[1] for limit in c.strength_hu_range]
@@ -190,8 +208,8 @@ class CrazyPaving:
         """Share of the voxels in the window that lie on the middle of a septum, float32 on the ridges' grid."""
         c, sheets = self.config, scene.ridges.sheets
         thin = (sheets.thickness_mm < c.septum_mm) & (sheets.breadth >= c.septum_breadth)
-        thin &= (sheets.peak_hu > c.septum_hu[0]) & (sheets.peak_hu < c.septum_hu[1])
-        thin &= sheets.contrast_hu > c.septum_contrast_hu
+        thin &= sheets.dark_hu > c.septum_side_hu
+        thin &= (sheets.contrast_hu > c.septum_contrast_hu[0]) & (sheets.contrast_hu < c.septum_contrast_hu[1])
         on = np.zeros(lines.geometry.shape, dtype=np.float32)
         on.ravel()[sheets.voxel[thin]] = 1.0
         return local_mean(on, lines.counted, lines.geometry, missing=0.0)
@@ -209,7 +227,7 @@ class CrazyPaving:
         c, grid = self.config, lines.geometry
         hazy_hu = float(np.clip(scene.aerated_mode_hu + c.above_aerated_hu, *c.between_hu_range))
         net = lines.counted & (lines.strength_hu > usual_strength(limit_hu, scene.noise_hu))
-        net &= (lines.between_hu > hazy_hu) & (septa >= c.septum_share)
+        net &= (lines.between_hu > hazy_hu) & (lines.between_hu < c.between_most_hu) & (septa >= c.septum_share)
         net &= ~resample(without, scene.geometry, grid, method="nearest")
         net = keep_large(net, grid, c.smallest_ml)
         mask = on_scene(net, grid, scene, without)

@@ -37,13 +37,12 @@ class LineDensity:
     """Mean density between the lines in the window; -1000 where it is not known."""
 
 
-def line_density(scene: Scene, dense: BoolArray) -> LineDensity:
-    """Line density of a scene, not counting ``dense`` lung and sheets (bool on the scene's crop)."""
+def line_density(scene: Scene, tubes: BoolArray, dense: BoolArray) -> LineDensity:
+    """Line density of a scene, counted in lung without tubes and dense parts (bool on the scene's crop)."""
     ridges, source = scene.ridges, scene.geometry
     grid = ridges.geometry
-    lungs = resample(scene.lungs > 0, source, grid, method="nearest")
-    tubes = resample(scene.vessels | scene.airways, source, grid, method="nearest")
-    counted = lungs & ~dilated(tubes, grid, SHELL_MM)
+    counted = resample(scene.lungs > 0, source, grid, method="nearest")
+    counted &= ~dilated(resample(tubes, source, grid, method="nearest"), grid, SHELL_MM)
     counted &= ~dilated(resample(dense, source, grid, method="nearest"), grid, DENSE_SHELL_MM)
     counted &= resample(scene.depth_mm, source, grid) > PLEURA_MM
     strength = local_mean(ridges.line_hu, counted, grid, missing=0.0)

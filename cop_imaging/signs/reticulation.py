@@ -121,7 +121,7 @@ class Reticulation:
         c = self.config
         sheets = union(dense, earlier["bands"].mask, earlier["perilobular"].mask)
         without = union(sheets, earlier["honeycombing"].mask)
-        lines = line_density(scene, sheets)
+        lines = line_density(scene, scene.vessels | scene.airways, sheets)
         mask, value = self._measured(scene, lines, without, c.strength_hu)
         moved = [self._measured(scene, lines, without, limit)[1] for limit in c.strength_hu_range]
         score = graded(value["reticulation.extent_percent"] or 0.0, c.possible_percent, c.present_percent)
