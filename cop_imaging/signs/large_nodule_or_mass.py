@@ -164,12 +164,13 @@ class LargeNoduleOrMass:
         if weight == 0.0:
             return not_assessable(self, reason)
         dense, haze = earlier["consolidation"].mask, earlier["ground_glass"].mask
-        if dense is None or haze is None:
-            return not_assessable(self, "consolidation or ground glass could not be assessed")
+        if dense is None:
+            return not_assessable(self, "consolidation could not be assessed")
         c = self.config
         grid = scene.geometry.resampled((GRID_MM,) * 3)
         solid = resample(dense, scene.geometry, grid, method="nearest")
-        hazy = resample(haze, scene.geometry, grid, method="nearest")
+        # Thick slices show a mass, but no haze: what needs haze is then missing.
+        hazy = np.zeros_like(solid) if haze is None else resample(haze, scene.geometry, grid, method="nearest")
         opacity_ml = float(solid.sum() + hazy.sum()) * grid.voxel_ml
         parts = self._without_hilum(self._parts(fill_holes(solid), grid), scene, grid)
         faint = self._parts(hazy & ~dilated(solid, grid, SHELL_MM), grid)
@@ -179,10 +180,11 @@ class LargeNoduleOrMass:
         kinds = ["part-solid" if self._in_haze(parts.labels == k + 1, solid, hazy, grid) else "solid" for k in rows]
         value = self._values(parts, 1.0, opacity_ml)
         moved = [self._values(parts, limit / c.compactness, opacity_ml) for limit in c.compactness_range]
-        fixed = {
-            f"{self.name}.part_solid_count": (float(kinds.count("part-solid")), 0.0, float(kinds.count("part-solid"))),
-            f"{self.name}.ground_glass_count": (float(pure), 0.0, float(pure)),
-        }
+        of_haze = (("part_solid_count", float(kinds.count("part-solid"))), ("ground_glass_count", float(pure)))
+        fixed = {f"{self.name}.{name}": (None, None, None) if haze is None else (n, 0.0, n) for name, n in of_haze}
+        table = spans(value, moved) | fixed
+        if haze is None:
+            table[f"{self.name}.share_of_opacity"] = (None, None, None)
         number = np.zeros(len(parts.quality) + 1, dtype=np.int32)
         number[rows + 1] = np.arange(1, len(rows) + 1)
         labels = resample(number[parts.labels], grid, scene.geometry, method="nearest")
@@ -207,7 +209,7 @@ class LargeNoduleOrMass:
             presence=presence_of(score),
             score=score,
             features=self.features,
-            measures=measures_from(self.features, spans(value, moved) | fixed),
+            measures=measures_from(self.features, table),
             reason=reason,
             mask=labels > 0,
             lesions=lesions,

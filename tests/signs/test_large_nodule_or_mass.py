@@ -67,3 +67,14 @@ def test_empty_lungs_have_none(block, seek, value):
 
 def test_very_thick_slices_do_not_show_it(block, seek):
     assert seek(block(acquisition=Acquisition(slice_thickness_mm=12.0)).scene()).presence is Presence.NOT_ASSESSABLE
+
+
+def test_slices_that_hide_haze_still_show_a_mass(block, seek, value):
+    b = block(acquisition=Acquisition(slice_thickness_mm=8.0))
+    b.ball((0.0, 0.0, -22.0), 17.0, 40.0)
+    found = seek(b.scene())
+    assert found.presence is Presence.PRESENT
+    assert value(found, "mass_count") == 1.0
+    assert value(found, "part_solid_count") is None
+    assert value(found, "share_of_opacity") is None
+    assert "8 mm" in found.reason
