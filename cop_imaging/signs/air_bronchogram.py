@@ -230,8 +230,10 @@ class _Look:
         self.closed[near] = closed_axes(near, self.tissue, self.grid, config.widest_mm) >= config.closed_axes
         # What is wide and no darker than aerated lung is lung between two consolidations.
         if self.closed.any():
-            wide = opened(self.closed, self.grid, AERATED_WIDTH_MM)
-            self.closed &= ~(wide & (self.hu > scene.aerated_mode_hu - DARKER_HU))
+            dark = self.closed & (self.hu < scene.aerated_mode_hu - DARKER_HU)
+            self.closed &= ~opened(self.closed, self.grid, AERATED_WIDTH_MM) | dilated(
+                dark, self.grid, AERATED_WIDTH_MM
+            )
         self.air = np.clip((TISSUE_HU - self.hu) / np.float32(TISSUE_HU - AIR_HU), 0.0, 1.0).astype(np.float32)
         self.tree = dilated(scene.airways[box], self.grid, 1.0)
         labels, n = components(self.dense)

@@ -120,7 +120,7 @@ def tubes_of(mask: BoolArray, air: AnyArray, geometry: Geometry, shortest_mm: fl
     order = np.argsort(piece, kind="stable")
     starts = np.concatenate([[0], np.cumsum(size)[:-1]])
     span = np.maximum.reduceat(way[order], starts) - np.minimum.reduceat(way[order], starts)
-    long_mm = np.minimum(span + 0.75 * min(geometry.spacing_mm), shell_mm)
+    long_mm = np.minimum(span + 0.5 * min(geometry.spacing_mm), shell_mm)
     rim, owner = _rim(mask.shape, voxels, piece, geometry)
     volume_mm3 = np.bincount(owner, air.ravel()[rim], count) * geometry.voxel_ml * 1000.0
     diameter = 2.0 * np.sqrt(np.maximum(volume_mm3, 0.0) / long_mm / np.pi)
@@ -173,9 +173,9 @@ def _pieces(shape: tuple[int, ...], voxels: Ints, way: Float64Array, shell_mm: f
     shell = (way / shell_mm).astype(np.int64)
     out = np.zeros(len(voxels), dtype=np.int64)
     count = 0
-    # Shells of two classes in turn: pieces of one class never touch those of the next shell.
-    for k in range(2):
-        mine = shell % 2 == k
+    # Shells of three classes in turn: pieces of one class never touch those of another shell of that class.
+    for k in range(3):
+        mine = shell % 3 == k
         if not mine.any():
             continue
         part = np.zeros(shape, dtype=bool)

@@ -92,6 +92,8 @@ FEATURES = (
 HIT_MM = 10.0
 PI10_MM = 10.0
 LEAST_SECTIONS = 20
+LEAST_SPREAD_MM = 1.0
+"""SD of the inner perimeter below which no regression holds."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,10 @@ def _pi10_mm(lumen_mm: Float64Array, wall_mm: Float64Array) -> float | None:
     known = np.isfinite(wall_mm)
     if known.sum() < LEAST_SECTIONS:
         return None
-    lumen, wall = lumen_mm[known], wall_mm[known]
-    root = np.sqrt(np.pi * wall * (lumen + wall))
-    slope, start = np.polyfit(np.pi * lumen, root, 1)
-    return float(start + slope * PI10_MM)
+    perimeter, wall = np.pi * lumen_mm[known], wall_mm[known]
+    root = np.sqrt(wall * (perimeter + np.pi * wall))
+    spread = float(perimeter.var())
+    if spread < LEAST_SPREAD_MM**2:
+        return None
+    slope = float(((perimeter - perimeter.mean()) * root).mean()) / spread
+    return float(root.mean() + slope * (PI10_MM - perimeter.mean()))

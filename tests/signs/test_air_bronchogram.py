@@ -1,0 +1,72 @@
+"""Air bronchograms: bronchi in consolidation, and what looks like them."""
+
+import numpy as np
+import pytest
+
+from cop_imaging.core import Acquisition, Presence
+
+LUMEN_HU = -1000.0
+
+
+def solid(block):
+    """A block with a consolidation of 44 x 50 x 36 mm in the right lung."""
+    chest = block()
+    chest.box((0.0, 0.0, -25.0), (22.0, 25.0, 18.0), 20.0)
+    return chest
+
+
+def test_a_bronchus_in_consolidation_is_an_air_bronchogram(block, look, value):
+    chest = solid(block)
+    chest.tube(0, (0.0, 0.0, -25.0), 2.0, LUMEN_HU)
+    found = look(chest.scene(), "air_bronchogram")
+    assert found.presence is Presence.PRESENT
+    assert value(found, "length_mm") == pytest.approx(44.0, rel=0.2)
+    assert value(found, "mean_diameter_mm") == pytest.approx(4.0, rel=0.2)
+    assert value(found, "count") == 1
+    assert value(found, "lesion_share") == 1.0
+    index = np.argwhere(found.mask)
+    assert np.ptp(index[:, 0]) > np.ptp(index[:, 1])
+
+
+def test_more_bronchi_are_a_longer_bronchogram(block, look, value):
+    lengths = []
+    for places in ((), ((8.0, -25.0),), ((8.0, -25.0), (-8.0, -25.0))):
+        chest = solid(block)
+        for y, x in places:
+            chest.tube(0, (0.0, y, x), 1.8, LUMEN_HU)
+        lengths.append(value(look(chest.scene(), "air_bronchogram"), "length_mm"))
+    assert lengths[0] == 0.0
+    assert lengths[1] > 20.0
+    assert lengths[2] == pytest.approx(2.0 * lengths[1], rel=0.25)
+
+
+def test_a_bronchus_in_aerated_lung_is_none(block, look, value):
+    chest = block()
+    chest.tube(0, (0.0, 0.0, -25.0), 3.5, 20.0)
+    chest.tube(0, (0.0, 0.0, -25.0), 2.0, LUMEN_HU)
+    found = look(chest.scene(), "air_bronchogram")
+    assert found.presence is Presence.ABSENT
+    assert value(found, "length_mm") == 0.0
+    assert value(found, "length_per_ml") is None
+
+
+def test_lung_between_two_consolidations_is_none(block, look, value):
+    chest = block()
+    chest.box((0.0, 14.0, -25.0), (22.0, 11.0, 18.0), 20.0)
+    chest.box((0.0, -14.0, -25.0), (22.0, 11.0, 18.0), 20.0)
+    found = look(chest.scene(), "air_bronchogram")
+    assert value(found, "length_mm") == 0.0
+
+
+def test_a_bubble_is_too_short(block, look, value):
+    chest = solid(block)
+    chest.ball((0.0, 0.0, -25.0), 2.5, LUMEN_HU)
+    assert value(look(chest.scene(), "air_bronchogram"), "length_mm") == 0.0
+
+
+def test_thick_slices_cannot_be_judged(block, look):
+    chest = solid(block)
+    chest.acquisition = Acquisition(slice_thickness_mm=5.0)
+    found = look(chest.scene(), "air_bronchogram")
+    assert found.presence is Presence.NOT_ASSESSABLE
+    assert "5 mm" in found.reason
