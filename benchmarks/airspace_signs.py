@@ -5,9 +5,10 @@ One line of JSON per chest and lungs is kept in the folder, so that a stopped ru
 
 - Place: extents of consolidation and ground glass by side, zone and depth shell against those of their true masks (in
   the true lungs), where these are at least 1 %. All airless lung counts as consolidation here, masses and collapsed
-  lung too: what it is, other signs and other benchmarks say. Given are the bias of the sum, the median error and the
-  share of values within 15 %; once as they are, once after both masks were given the same volume, which leaves the
-  place alone. A side is swapped when one side holds 60 % of the true volume and the other most of the found volume.
+  lung too: what it is, other signs and other benchmarks say. Given are the bias of the sum, the sum of all errors over
+  it, the median error and the share of values within 15 %; once as they are, once after both masks were given the same
+  volume, which leaves the place alone. A side is swapped when one side holds 60 % of the true volume and the other
+  most of the found volume.
 - Amount: extent of honeycombing, mosaic attenuation and emphysema, and volume of fluid on each side, against the truth.
 """
 
@@ -106,7 +107,8 @@ def places(lines: Sequence[Line], sign: str, names: Sequence[str], *, same_volum
     error = np.abs(f - t) / t
     return (
         f"{t.size:4d} values, bias {100 * (f.sum() / t.sum() - 1):+6.1f} %, "
-        f"median error {100 * np.median(error):5.1f} %, within 15 %: {(error <= WITHIN).mean():.2f}"
+        f"misplaced {100 * np.abs(f - t).sum() / t.sum():5.1f} %, median error {100 * np.median(error):5.1f} %, "
+        f"within 15 %: {(error <= WITHIN).mean():.2f}"
     )
 
 
