@@ -148,7 +148,7 @@ def measured(seed: int, disease: str) -> Row:
     row |= section_figures(scene, lines)
     found: dict[str, Any] = {}
     for sign in SIGNS:
-        if sign.name in ("consolidation", "air_bronchogram"):
+        if sign.name in ("consolidation", "honeycombing", "air_bronchogram"):
             found[sign.name] = sign.observe(scene, {name: found[name] for name in sign.needs})
     row["bronchogram_mm"] = found["air_bronchogram"].measure("air_bronchogram.length_mm").value
     row["true_bronchogram_mm"] = bronchogram_mm(lines, phantom)

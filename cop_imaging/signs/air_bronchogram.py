@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray
 from cop_imaging.core.finding import Feature, Finding, Lesion, Reliability, measures_from, not_assessable
-from cop_imaging.core.geometry import Geometry
+from cop_imaging.core.geometry import Box, Geometry
 from cop_imaging.core.grid import bounding_box, components, dilated, opened, volume_ml_by_label
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
@@ -95,10 +95,10 @@ class AirBronchogramConfig(Section):
         source="above 3 mm in the outer third",
     )
     possible_mm: float = quantity(
-        10.0, low=1.0, high=100.0, unit="mm", means="total length from which it is possible", source="one bronchogram"
+        15.0, low=1.0, high=100.0, unit="mm", means="total length from which it is possible", source=MADE
     )
     present_mm: float = quantity(
-        25.0, low=1.0, high=200.0, unit="mm", means="total length from which it is present", source=MADE
+        40.0, low=1.0, high=200.0, unit="mm", means="total length from which it is present", source=MADE
     )
     thickness_mm: float = quantity(
         2.0,
@@ -131,6 +131,8 @@ AIR_HU, TISSUE_HU = -1000.0, 40.0
 AERATED_WIDTH_MM = 1.6
 """Half width from which a gap must be darker than aerated lung to be a bronchus."""
 DARKER_HU = 30.0
+CELL_RIM_MM = 3.0
+"""Beyond a honeycomb's mask, where its cells are still no bronchi."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ class AirBronchogram:
     config: AirBronchogramConfig = field(default_factory=AirBronchogramConfig)
     name: str = "air_bronchogram"
     title: str = "Air bronchogram"
-    needs: tuple[str, ...] = ("consolidation",)
+    needs: tuple[str, ...] = ("consolidation", "honeycombing")
     has_mask: bool = True
     features: tuple[Feature, ...] = FEATURES
 
@@ -168,7 +170,8 @@ class AirBronchogram:
         if not dense.any():
             return self._finding(scene, labels, _nothing(), [], reason)
         box = bounding_box(dense, scene.geometry, c.cuff_reach_mm)
-        found = _Look(scene, dense, box, c)
+        cells = earlier["honeycombing"].mask
+        found = _Look(scene, dense, None if cells is None else cells[box], box, c)
         tubes = found.tubes(c.lumen_hu)
         labels[box] = tubes.labels
         value = found.values(tubes)
@@ -215,7 +218,7 @@ def _nothing() -> dict[str, float | None]:
 class _Look:
     """The box around the consolidation in which bronchi are looked for."""
 
-    def __init__(self, scene: Scene, dense: BoolArray, box: tuple[slice, slice, slice], config: AirBronchogramConfig):
+    def __init__(self, scene: Scene, dense: BoolArray, cells: BoolArray | None, box: Box, config: AirBronchogramConfig):
         self.scene, self.box, self.config = scene, box, config
         self.dense, self.grid = dense[box], scene.geometry.crop(box)
         self.hu = scene.smooth_hu[box]
@@ -226,6 +229,8 @@ class _Look:
         self.tissue = (tissue & self.dense) | cuff
         near = dilated(self.tissue, self.grid, 0.5 * config.widest_mm) & ~self.tissue & self.lungs
         near &= self.hu < config.lumen_hu_range[1]
+        if cells is not None and cells.any():
+            near &= ~dilated(cells, self.grid, CELL_RIM_MM)
         self.closed = np.zeros(near.shape, dtype=bool)
         self.closed[near] = closed_axes(near, self.tissue, self.grid, config.widest_mm) >= config.closed_axes
         # What is wide and no darker than aerated lung is lung between two consolidations.

@@ -1,9 +1,12 @@
 """Air bronchograms: bronchi in consolidation, and what looks like them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cop_imaging.core import Acquisition, Presence
+from cop_imaging.signs import SIGNS
 
 LUMEN_HU = -1000.0
 
@@ -56,6 +59,19 @@ def test_lung_between_two_consolidations_is_none(block, look, value):
     chest.box((0.0, -14.0, -25.0), (22.0, 11.0, 18.0), 20.0)
     found = look(chest.scene(), "air_bronchogram")
     assert value(found, "length_mm") == 0.0
+
+
+def test_a_tube_inside_honeycombing_is_none(block):
+    chest = solid(block)
+    chest.tube(0, (0.0, 0.0, -25.0), 2.0, LUMEN_HU)
+    scene = chest.scene()
+    signs = {sign.name: sign for sign in SIGNS}
+    earlier = {name: signs[name].observe(scene, {}) for name in ("consolidation", "honeycombing")}
+    seen = signs["air_bronchogram"].observe(scene, earlier)
+    cells = replace(earlier["honeycombing"], mask=np.ones(scene.lungs.shape, dtype=bool))
+    spared = signs["air_bronchogram"].observe(scene, earlier | {"honeycombing": cells})
+    assert seen.mask.any()
+    assert not spared.mask.any()
 
 
 def test_a_bubble_is_too_short(block, look, value):
