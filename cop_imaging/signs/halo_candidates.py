@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from cop_imaging.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array
+from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array, Int64Array
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import distance_to, keep_large, resample, smoothed
 from cop_imaging.core.scene import Scene
 from cop_imaging.signs.rings import sphere_directions
 
-__all__ = ["Places", "candidate_places", "enclosed_share"]
+__all__ = ["CoarseLung", "Places", "candidate_places", "coarse_lung", "enclosed_share"]
 
 GRID_MM = 1.5
 SEARCH_RAYS = 48
@@ -44,7 +44,25 @@ class Places:
     """How many of them are worth a closer look."""
 
 
-def candidate_places(scene: Scene, *, limits_hu: tuple[float, ...], longest_mm: float) -> tuple[Places, ...]:
+@dataclass(frozen=True, slots=True, eq=False)
+class CoarseLung:
+    """The scene on cubes of 1.5 mm."""
+
+    geometry: Geometry
+    smooth_hu: AnyArray
+    lungs: BoolArray
+
+
+def coarse_lung(scene: Scene) -> CoarseLung:
+    """The scene's smoothed density and lungs on cubes of 1.5 mm."""
+    grid = scene.geometry.resampled((GRID_MM,) * 3)
+    smooth = resample(scene.smooth_hu, scene.geometry, grid, antialias=True)
+    return CoarseLung(grid, smooth, resample(scene.lungs, scene.geometry, grid, method="nearest") > 0)
+
+
+def candidate_places(
+    scene: Scene, coarse: CoarseLung, *, limits_hu: tuple[float, ...], longest_mm: float
+) -> tuple[Places, ...]:
     """Middles of haze, of gas and of aerated lung that dense lung encloses.
 
     A middle is a local maximum of the distance to what is no haze (no gas, no aerated lung): a crescent's core has one
@@ -59,9 +77,7 @@ def candidate_places(scene: Scene, *, limits_hu: tuple[float, ...], longest_mm: 
     longest_mm : float
         Largest radius of a core.
     """
-    grid = scene.geometry.resampled((GRID_MM,) * 3)
-    smooth = resample(scene.smooth_hu, scene.geometry, grid, antialias=True)
-    lungs = resample(scene.lungs, scene.geometry, grid, method="nearest") > 0
+    grid, smooth, lungs = coarse.geometry, coarse.smooth_hu, coarse.lungs
     airways = resample(scene.airways, scene.geometry, grid, method="nearest")
     open_lung = lungs & ~airways
     local = smoothed(smooth, grid, LOCAL_SIGMA_MM)

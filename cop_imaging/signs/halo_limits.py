@@ -78,6 +78,14 @@ class ReversedHaloConfig(Section):
         means="share of the core as dense as the rim up to which an open ring is a crescent",
         source="more is a place between vessels; set on made chests",
     )
+    crescent_spread: float = quantity(
+        0.25,
+        low=0.1,
+        high=0.5,
+        unit="1",
+        means="largest robust SD over median of the radius of a crescent",
+        source="an open ring must be rounder than a closed one to be taken for one; set on made chests",
+    )
     crescent_vessel_share: float = quantity(
         0.5,
         low=0.2,
@@ -184,7 +192,7 @@ class ReversedHaloConfig(Section):
         source="crescent of 180-270 degrees; estimate",
     )
     sphere_share: float = quantity(
-        0.55,
+        0.6,
         low=0.3,
         high=1.0,
         unit="1",
@@ -196,7 +204,7 @@ class ReversedHaloConfig(Section):
         low=0.1,
         high=1.0,
         unit="1",
-        means="largest SD over mean of the radius of core and of outer border",
+        means="largest robust SD over median of the radius of outer border and core",
         source="round to oval: an ellipsoid with axes 1:2 has 0.3; estimate",
     )
     pleura_share: float = quantity(

@@ -6,14 +6,14 @@ import numpy as np
 from scipy import ndimage
 
 from cop_imaging.core.arrays import Float64Array
-from cop_imaging.core.grid import distance_to, resample
+from cop_imaging.core.grid import distance_to
 from cop_imaging.core.scene import Scene
+from cop_imaging.signs.halo_candidates import CoarseLung
 from cop_imaging.signs.halo_ring import Ring
 from cop_imaging.signs.rings import SPHERE_RAYS, STEP_MM, cast
 
 __all__ = ["nodules_with_halo"]
 
-GRID_MM = 1.5
 DENSE_HU = -300.0
 RADIUS_MM = (2.6, 16.0)
 """Inscribed radius of the dense middle: thicker than most vessels, no mass."""
@@ -29,18 +29,16 @@ LEAST_SHARE = 0.5
 """Share of all directions in which haze surrounds the middle."""
 
 
-def nodules_with_halo(scene: Scene) -> list[Ring]:
+def nodules_with_halo(scene: Scene, coarse: CoarseLung) -> list[Ring]:
     """Every roundish dense place that haze surrounds in at least half of all directions."""
-    grid = scene.geometry.resampled((GRID_MM,) * 3)
-    smooth = resample(scene.smooth_hu, scene.geometry, grid, antialias=True)
-    lungs = resample(scene.lungs, scene.geometry, grid, method="nearest") > 0
-    radius = distance_to(~((smooth > DENSE_HU) & lungs), grid)
+    grid = coarse.geometry
+    radius = distance_to(~((coarse.smooth_hu > DENSE_HU) & coarse.lungs), grid)
     tops = (radius >= RADIUS_MM[0]) & (radius <= RADIUS_MM[1])
     tops &= radius == ndimage.maximum_filter(radius, size=PEAK_VOXELS)
     index = np.argwhere(tops)
     kept: list[int] = []
     for k in np.argsort(-radius[tops], kind="stable"):
-        away = np.linalg.norm((index[kept] - index[k]) * GRID_MM, axis=1) if kept else np.zeros(0)
+        away = np.linalg.norm((index[kept] - index[k]) * grid.spacing_mm[0], axis=1) if kept else np.zeros(0)
         if (away > APART * radius[tuple(index[kept].T)]).all():
             kept.append(int(k))
         if len(kept) == MOST:

@@ -56,10 +56,13 @@ def verdict_of(ring: Ring, aerated_hu: float, config: ReversedHaloConfig) -> Ver
         if found:
             return Verdict(name, test, 0.0)
     whole = ring.coverage_deg >= config.coverage_deg and ring.sphere_share >= config.sphere_share
-    between_vessels = ring.core_lines > config.crescent_lines_share or ring.vessel_share > config.crescent_vessel_share
-    if not whole and between_vessels:
-        test = f"{100 * ring.core_lines:.0f} % of the core is dense, {100 * ring.vessel_share:.0f} % of the rim vessel"
-        return Verdict("broken_ring", test, 0.0)
+    if not whole:
+        dense, tubes = ring.core_lines, ring.vessel_share
+        if dense > config.crescent_lines_share or tubes > config.crescent_vessel_share:
+            test = f"open, {100 * dense:.0f} % of the core is dense, {100 * tubes:.0f} % of the rim vessel"
+            return Verdict("broken_ring", test, 0.0)
+        if ring.spread > config.crescent_spread:
+            return Verdict("broken_ring", f"open, and its radius varies by {100 * ring.spread:.0f} %", 0.0)
     base = PRESENT_SCORE if whole else POSSIBLE_SCORE
     closed = 1.0 - np.exp(-3.0 * max(ring.coverage_deg / 360.0 - 0.5, 0.0) / 0.5)
     clear = min(ring.contrast_hu / (2.0 * config.contrast_hu), 1.0)

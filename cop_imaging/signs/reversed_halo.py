@@ -12,7 +12,7 @@ from cop_imaging.core.finding import Feature, Finding, Lesion, Reliability, meas
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.distribution import distribution_features, distribution_of
-from cop_imaging.signs.halo_candidates import candidate_places
+from cop_imaging.signs.halo_candidates import CoarseLung, candidate_places, coarse_lung
 from cop_imaging.signs.halo_limits import ReversedHaloConfig
 from cop_imaging.signs.halo_nodules import nodules_with_halo
 from cop_imaging.signs.halo_ring import Ring, centred, measure_ring
@@ -116,8 +116,9 @@ class ReversedHalo:
 
 def named_rings(scene: Scene, config: ReversedHaloConfig) -> tuple[list[Named], Int32Array]:
     """Every ring with its verdict, haloes first and clearest first, and the voxels of each, labelled 1..n."""
+    coarse = coarse_lung(scene)
     named = []
-    for ring in rings_in(scene, config):
+    for ring in rings_in(scene, coarse, config):
         verdict = verdict_of(ring, scene.aerated_mode_hu, config)
         if verdict is not None:
             named.append((ring, verdict))
@@ -126,7 +127,7 @@ def named_rings(scene: Scene, config: ReversedHaloConfig) -> tuple[list[Named], 
     named = [(ring, verdict) for (ring, _), verdict in zip(named, anew, strict=True)]
     named += [
         (nodule, Verdict("halo_nodule", f"{nodule.core_hu:.0f} HU inside {nodule.rim_hu:.0f} HU", 0.0))
-        for nodule in nodules_with_halo(scene)
+        for nodule in nodules_with_halo(scene, coarse)
     ]
     labels: Int32Array = np.zeros(scene.lungs.shape, dtype=np.int32)
     kept: list[Named] = []
@@ -147,11 +148,13 @@ def named_rings(scene: Scene, config: ReversedHaloConfig) -> tuple[list[Named], 
     return kept, labels
 
 
-def rings_in(scene: Scene, config: ReversedHaloConfig) -> list[Ring]:
+def rings_in(scene: Scene, coarse: CoarseLung, config: ReversedHaloConfig) -> list[Ring]:
     """What is measured around every place that could be a core; a place inside a closed ring before it is that ring."""
     out: list[Ring] = []
     spacing = np.array(scene.geometry.spacing_mm)
-    for places in candidate_places(scene, limits_hu=(config.rim_hu, DENSER_HU), longest_mm=config.outer_mm[1] / 2):
+    for places in candidate_places(
+        scene, coarse, limits_hu=(config.rim_hu, DENSER_HU), longest_mm=config.outer_mm[1] / 2
+    ):
         looked = 0
         for place in places.centres:
             if looked == places.most:
