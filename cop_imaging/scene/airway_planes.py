@@ -86,7 +86,8 @@ def inside(geometry: Geometry, points_mm: Float64Array, margin_mm: float) -> Boo
     index = geometry.to_index(points_mm)
     margin = margin_mm / np.array(geometry.spacing_mm)
     index -= margin
-    out: BoolArray = ((index >= 0.0) & (index <= np.array(geometry.shape) - 1 - 2.0 * margin)).all(axis=1)
+    within = (index >= 0.0) & (index <= np.array(geometry.shape) - 1 - 2.0 * margin)
+    out: BoolArray = np.logical_and.reduce(within, axis=1)
     return out
 
 

@@ -98,7 +98,7 @@ class AirBronchogramConfig(Section):
         15.0, low=1.0, high=100.0, unit="mm", means="total length from which it is possible", source=MADE
     )
     present_mm: float = quantity(
-        40.0, low=1.0, high=200.0, unit="mm", means="total length from which it is present", source=MADE
+        35.0, low=1.0, high=200.0, unit="mm", means="total length from which it is present", source=MADE
     )
     thickness_mm: float = quantity(
         2.0,
