@@ -14,7 +14,7 @@ from cop_imaging.core.anatomy import LEFT, RIGHT, Doubt
 from cop_imaging.core.arrays import BoolArray, UInt8Array
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import resample
-from cop_imaging.core.issue import Issue, Severity
+from cop_imaging.core.issue import EVERY_SIGN, Issue, Severity
 from cop_imaging.core.volume import CTVolume
 
 __all__ = ["Evidence", "doubt_of", "mask_issues", "weigh_mask"]
@@ -24,8 +24,6 @@ EDGE_CONTACT_MM2 = 400.0
 REACH_MM = 2.0
 """How near to what was not scanned lung lies at the sides: the mask may end a voxel before it."""
 TRUST_SCALE_ML = 400.0
-SIGNS = ("consolidation", "ground_glass", "reversed_halo")
-"""What is measured as a part of the lungs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +139,8 @@ def mask_issues(doubt: Doubt, config: AnatomyConfig) -> list[Issue]:
                 severity=Severity.ERROR,
                 message=f"The lung mask is of no use: the network expects it to agree with the lungs by {expected:.2f} "
                 "only (Dice); look at it, and hand in a corrected one.",
-                affects=("lungs", *SIGNS, "likelihood"),
-                spoils=SIGNS,
+                affects=("lungs", EVERY_SIGN, "likelihood"),
+                spoils=(EVERY_SIGN,),
                 measured=round(expected, 3),
                 limit=config.doubt.least_usable,
             )
@@ -155,8 +153,8 @@ def mask_issues(doubt: Doubt, config: AnatomyConfig) -> list[Issue]:
                 severity=Severity.WARNING,
                 message=f"The lung mask is doubtful: the network expects to name {100.0 * unclear:.0f} % of the lungs' "
                 f"volume wrongly{where}; look at the mask, and take extents for lower bounds.",
-                affects=("lungs", *SIGNS, "likelihood"),
-                lower_bounds=SIGNS,
+                affects=("lungs", EVERY_SIGN, "likelihood"),
+                lower_bounds=(EVERY_SIGN,),
                 measured=round(unclear, 3),
                 limit=limit,
             )
@@ -168,8 +166,8 @@ def mask_issues(doubt: Doubt, config: AnatomyConfig) -> list[Issue]:
                 severity=Severity.WARNING,
                 message=f"The network did not recognise {100.0 * doubt.unseen:.0f} % of the aerated lung: position or "
                 "field of view may be unusual, and the lungs were found by density alone.",
-                affects=("lungs", *SIGNS),
-                lower_bounds=SIGNS,
+                affects=("lungs", EVERY_SIGN),
+                lower_bounds=(EVERY_SIGN,),
                 measured=round(doubt.unseen, 3),
                 limit=config.most_unseen,
             )

@@ -7,7 +7,10 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Issue", "Severity", "Status", "status_of"]
+__all__ = ["EVERY_SIGN", "Issue", "Severity", "Status", "status_of"]
+
+EVERY_SIGN = "signs"
+"""Stands, where an issue names signs, for all of them but the lungs themselves."""
 
 
 class Severity(StrEnum):

@@ -50,7 +50,8 @@ def nodule_table(sign: str, found: Blobs, scene: Scene) -> dict[str, float | Non
     at = voxels_of(found, scene)
     zone = scene.zone[at]
     two = n > 1
-    next_mm = cKDTree(found.point_mm).query(found.point_mm, k=2)[0][:, 1] if two else np.empty(0)
+    distance_mm = np.asarray(cKDTree(found.point_mm).query(found.point_mm, k=2)[0]) if two else np.empty((0, 2))
+    next_mm = distance_mm[:, 1]
 
     def share(of: BoolArray) -> float | None:
         return float(of.mean()) if n else None

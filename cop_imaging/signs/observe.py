@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from cop_imaging.config import Section
 from cop_imaging.core.finding import Finding, Sign, not_assessable
-from cop_imaging.core.issue import Issue
+from cop_imaging.core.issue import EVERY_SIGN, Issue
 from cop_imaging.core.scene import Scene
 from cop_imaging.signs.air_bronchogram import AirBronchogram, AirBronchogramConfig
 from cop_imaging.signs.bands import Bands, BandsConfig
@@ -31,6 +31,8 @@ from cop_imaging.signs.small_nodules import SmallNodules, SmallNodulesConfig
 from cop_imaging.signs.traction_bronchiectasis import TractionBronchiectasis, TractionBronchiectasisConfig
 
 __all__ = ["SIGNS", "SignsConfig", "observe", "signs_with"]
+
+LUNGS = "lungs"
 
 
 class SignsConfig(Section):
@@ -93,10 +95,12 @@ def observe(scene: Scene, config: SignsConfig | None = None, issues: Sequence[Is
     A sign that an issue spoils is not assessable, and one whose lungs may be incomplete is bounded from below; with
     gaps between slices no finding claims a volume.
     """
-    spoiled = {sign: issue.message for issue in issues for sign in issue.spoils}
-    bounded = {sign for issue in issues for sign in issue.lower_bounds}
+    signs = signs_with(config or SignsConfig())
+    every = tuple(sign.name for sign in signs if sign.name != LUNGS)
+    spoiled = {name: issue.message for issue in issues for name in named(issue.spoils, every)}
+    bounded = {name for issue in issues for name in named(issue.lower_bounds, every)}
     found: dict[str, Finding] = {}
-    for sign in signs_with(config or SignsConfig()):
+    for sign in signs:
         if sign.name in spoiled:
             finding = not_assessable(sign, spoiled[sign.name])
         else:
@@ -104,6 +108,11 @@ def observe(scene: Scene, config: SignsConfig | None = None, issues: Sequence[Is
             finding = replace(finding, lower_bounds=sign.name in bounded)
         found[sign.name] = finding if scene.acquisition.contiguous else _without_volumes(finding)
     return tuple(found.values())
+
+
+def named(names: tuple[str, ...], every: tuple[str, ...]) -> tuple[str, ...]:
+    """The names, with ``every`` sign in the place of the word that stands for them."""
+    return (*names, *every) if EVERY_SIGN in names else names
 
 
 def _without_volumes(finding: Finding) -> Finding:

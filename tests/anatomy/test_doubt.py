@@ -11,7 +11,7 @@ from cop_imaging.anatomy.doubt_config import DoubtConfig
 from cop_imaging.anatomy.lung_network import CLASSES, LungLogits
 from cop_imaging.anatomy.lungs import WholeLungs
 from cop_imaging.core import CTVolume, Doubt, Geometry, Issue, Severity
-from cop_imaging.signs import SIGNS
+from cop_imaging.core.issue import EVERY_SIGN
 
 WORK = Geometry((40, 60, 80), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))
 GRID = WORK.resampled((4.0, 4.0, 4.0))
@@ -102,9 +102,8 @@ def test_each_doubt_has_its_issue(fields, codes):
     assert [issue.code for issue in issues] == codes
     for issue in issues:
         assert issue.severity is CODES[issue.code]
-        parts_of_lungs = {sign.name for sign in SIGNS} - {"lungs"}
-        assert parts_of_lungs <= set(issue.affects)
-        assert parts_of_lungs == set(issue.spoils if issue.severity is Severity.ERROR else issue.lower_bounds)
+        assert EVERY_SIGN in issue.affects
+        assert (issue.spoils if issue.severity is Severity.ERROR else issue.lower_bounds) == (EVERY_SIGN,)
 
 
 def test_the_doubt_is_said_with_its_number_and_its_limit():

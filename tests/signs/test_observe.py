@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from cop_imaging.core import Acquisition, Issue, Lesion, Presence, Severity, SliceIdentity
+from cop_imaging.core.issue import EVERY_SIGN
 from cop_imaging.signs import SIGNS, SignsConfig, observe, schema_of, signs_with, vectorize
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import MOST_LESIONS, best_slice, lesion_table
@@ -83,11 +84,19 @@ def test_every_measured_value_lies_in_its_declared_range(scene):
             assert measure.low <= measure.value <= measure.high, feature.name
 
 
+def test_an_issue_can_spoil_or_bound_every_sign_and_leaves_the_lungs(scene):
+    spoil = Issue(code="x", severity=Severity.ERROR, message="no", spoils=(EVERY_SIGN,))
+    bound = Issue(code="y", severity=Severity.WARNING, message="less", lower_bounds=(EVERY_SIGN,))
+    assert [f.sign for f in observe(scene, None, (spoil,)) if f.presence is not Presence.NOT_ASSESSABLE] == ["lungs"]
+    assert [f.sign for f in observe(scene, None, (bound,)) if not f.lower_bounds] == ["lungs"]
+
+
 def test_slices_of_eight_millimetres_leave_lungs_and_consolidation_alone(scene):
     thick = dataclasses.replace(scene, acquisition=Acquisition(slice_thickness_mm=8.0))
     found = {f.sign: f for f in observe(thick)}
     unseen = {name for name, f in found.items() if f.presence is Presence.NOT_ASSESSABLE}
-    assert unseen == {"ground_glass", "reversed_halo"}
+    assert {"ground_glass", "reversed_halo", "small_nodules", "bands", "honeycombing"} <= unseen
+    assert not unseen & {"lungs", "consolidation", "large_nodule_or_mass"}
     for name in unseen:
         assert all(m.value is None for m in found[name].measures)
         assert found[name].score is None

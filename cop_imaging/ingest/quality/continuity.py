@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cop_imaging.core.arrays import BoolArray, Float64Array, Int16Array, Int64Array
-from cop_imaging.core.issue import Issue, Severity
+from cop_imaging.core.issue import EVERY_SIGN, Issue, Severity
 from cop_imaging.core.volume import CTVolume
 from cop_imaging.ingest.quality.config import QualityConfig
 
@@ -32,7 +32,6 @@ EDGE_HU = 300
 FEWEST = 3
 DENSEST_HU = 4095
 """Metal, however dense: differences then fit into 16 bits."""
-SPOILED = ("consolidation", "ground_glass", "reversed_halo")
 NAMED = 5
 
 
@@ -78,7 +77,7 @@ def continuity_issues(volume: CTVolume, found: Sequence[tuple[int, float]], conf
             f"more than {config.implausible_hu:.0f} HU off on both sides (limit {config.implausible_percent:g} %). "
             "The pixels are damaged, or of another scan; send the series again.",
             affects=("lungs", "likelihood"),
-            spoils=SPOILED,
+            spoils=(EVERY_SIGN,),
             measured=round(most, 2),
             limit=config.implausible_percent,
         ),
