@@ -127,7 +127,7 @@ FEATURES = (
     Feature("air_bronchogram.lower_share", "1", "share of the length in the lower zones", high=1.0),
 )
 LESION_ML = 1.0
-AIR_HU, TISSUE_HU = -1000.0, 40.0
+TISSUE_HU = 40.0
 AERATED_WIDTH_MM = 1.6
 """Half width from which a gap must be darker than aerated lung to be a bronchus."""
 DARKER_HU = 30.0
@@ -239,7 +239,6 @@ class _Look:
             self.closed &= ~opened(self.closed, self.grid, AERATED_WIDTH_MM) | dilated(
                 dark, self.grid, AERATED_WIDTH_MM
             )
-        self.air = np.clip((TISSUE_HU - self.hu) / np.float32(TISSUE_HU - AIR_HU), 0.0, 1.0).astype(np.float32)
         self.tree = dilated(scene.airways[box], self.grid, 1.0)
         labels, n = components(self.dense)
         self.large = int((volume_ml_by_label(labels, n, self.grid) >= LESION_ML).sum())
@@ -248,7 +247,7 @@ class _Look:
     def tubes(self, lumen_hu: float) -> Tubes:
         """Tubes below a density."""
         c = self.config
-        return tubes_of(self.closed & (self.hu < lumen_hu), self.air, self.grid, c.shortest_mm)
+        return tubes_of(self.closed & (self.hu < lumen_hu), self.hu, self.grid, c.shortest_mm, TISSUE_HU)
 
     def width_mm(self, tubes: Tubes, k: int) -> float:
         """Mean diameter of a tube."""

@@ -17,6 +17,7 @@ __all__ = ["AXES", "Tubes", "closed_axes", "tubes_of"]
 
 AXES = 13
 """Directions to the 26 neighbours of a voxel, opposite ones taken together."""
+AIR_HU = -1000.0
 SHELL_MM = 2.0
 """Length of the pieces into which tubes are cut."""
 RIM_MM = 1.2
@@ -93,7 +94,7 @@ class Tubes:
         )
 
 
-def tubes_of(mask: BoolArray, air: AnyArray, geometry: Geometry, shortest_mm: float) -> Tubes:
+def tubes_of(mask: BoolArray, hu: AnyArray, geometry: Geometry, shortest_mm: float, tissue_hu: float) -> Tubes:
     """The components of a mask with at least that length of branches.
 
     Each component is cut into shells by the length of the way from its farthest end (a Reeb graph; Verroust and
@@ -101,8 +102,10 @@ def tubes_of(mask: BoolArray, air: AnyArray, geometry: Geometry, shortest_mm: fl
 
     Parameters
     ----------
-    air : float [z, y, x]
-        Share of air in each voxel: with it a piece's cross-section is counted, so that blur does not change it.
+    hu : [z, y, x]
+        Density: with each voxel's share of air a piece's cross-section is counted, so that blur does not change it.
+    tissue_hu : float
+        Density around the tubes.
     """
     labels, n = components(mask)
     voxels = np.argwhere(mask)
@@ -122,7 +125,8 @@ def tubes_of(mask: BoolArray, air: AnyArray, geometry: Geometry, shortest_mm: fl
     span = np.maximum.reduceat(way[order], starts) - np.minimum.reduceat(way[order], starts)
     long_mm = np.minimum(span + 0.5 * min(geometry.spacing_mm), shell_mm)
     rim, owner = _rim(mask.shape, voxels, piece, geometry)
-    volume_mm3 = np.bincount(owner, air.ravel()[rim], count) * geometry.voxel_ml * 1000.0
+    air = np.clip((tissue_hu - hu.ravel()[rim]) / (tissue_hu - AIR_HU), 0.0, 1.0)
+    volume_mm3 = np.bincount(owner, air, count) * geometry.voxel_ml * 1000.0
     diameter = 2.0 * np.sqrt(np.maximum(volume_mm3, 0.0) / long_mm / np.pi)
     length = np.bincount(piece_tube, long_mm, n).astype(np.float64)
     return _kept(labels, length, piece_tube, diameter, centre, shortest_mm)

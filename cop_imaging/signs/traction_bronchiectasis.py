@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cop_imaging.config import Section, quantity
-from cop_imaging.core.arrays import BoolArray, Float32Array
+from cop_imaging.core.arrays import BoolArray
 from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
 from cop_imaging.core.grid import dilated
 from cop_imaging.core.scene import Scene
@@ -121,7 +121,7 @@ AROUND_MM = 6.0
 AIRWAY_RIM_MM = 1.5
 BEYOND_MM = 8.0
 """How far a tube may reach beyond the depths between which its middle lies."""
-AIR_HU, TISSUE_HU = -1000.0, 0.0
+TISSUE_HU = 0.0
 
 
 @dataclass(frozen=True)
@@ -156,13 +156,12 @@ class TractionBronchiectasis:
             return not_assessable(self, reason)
         c = self.config
         candidates = _candidates(scene, c)
-        air = np.clip((TISSUE_HU - scene.smooth_hu) / np.float32(TISSUE_HU - AIR_HU), 0.0, 1.0).astype(np.float32)
         # What denser walls close in, thinner ones do too: the wider mask is searched first.
         limits = sorted((*c.wall_hu_range, c.wall_hu))
         found: dict[float, Tubes] = {}
         for limit in limits:
             candidates = _closed(scene, candidates, limit, c)
-            found[limit] = _slender(scene, candidates, air, c)
+            found[limit] = _slender(scene, candidates, c)
         tubes = found[c.wall_hu]
         value = _values(scene, tubes)
         moved = [_values(scene, found[limit]) for limit in limits]
@@ -190,9 +189,10 @@ def _candidates(scene: Scene, c: TractionBronchiectasisConfig) -> BoolArray:
     """Voxels darker than what lies around them, near the pleura, and no part of the healthy tree."""
     hu = scene.smooth_hu
     size = [round(AROUND_MM / s) | 1 for s in scene.geometry.spacing_mm]
-    mean = ndimage.uniform_filter(np.clip(hu, -1000, 0).astype(np.float32), size)
+    darker = ndimage.uniform_filter(np.clip(hu, -1000, 0), size, output=np.float32)
+    darker -= hu
     out: BoolArray = (
-        (scene.lungs > 0) & (hu < c.lumen_hu) & (mean - hu > c.darker_hu) & (scene.depth_mm < c.depth_mm[1] + BEYOND_MM)
+        (scene.lungs > 0) & (hu < c.lumen_hu) & (darker > c.darker_hu) & (scene.depth_mm < c.depth_mm[1] + BEYOND_MM)
     )
     out &= scene.depth_mm > c.depth_mm[0] - BEYOND_MM
     out &= ~dilated(scene.airways, scene.geometry, AIRWAY_RIM_MM)
@@ -207,9 +207,9 @@ def _closed(scene: Scene, candidates: BoolArray, wall_hu: float, c: TractionBron
     return out
 
 
-def _slender(scene: Scene, closed: BoolArray, air: Float32Array, c: TractionBronchiectasisConfig) -> Tubes:
+def _slender(scene: Scene, closed: BoolArray, c: TractionBronchiectasisConfig) -> Tubes:
     """Slender tubes that hold air and lie where no bronchus is seen in health and no cells lie."""
-    tubes = tubes_of(closed, air, scene.geometry, c.shortest_mm)
+    tubes = tubes_of(closed, scene.smooth_hu, scene.geometry, c.shortest_mm, TISSUE_HU)
     n = len(tubes.length_mm)
     if n == 0:
         return tubes

@@ -13,6 +13,10 @@ def grid(spacing=(1.0, 1.0, 1.0), size_mm=48.0):
     return geometry, np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
 
 
+def air_in(mask):
+    return np.where(mask, -1000, 0)
+
+
 def rod(at, radius, start, end):
     way = np.array(end) - np.array(start)
     t = np.clip(((at - start) @ way) / (way @ way), 0.0, 1.0)
@@ -23,7 +27,7 @@ def rod(at, radius, start, end):
 def test_a_tube_is_as_long_and_wide_as_it_was_drawn(spacing):
     geometry, at = grid(spacing)
     mask = rod(at, 2.0, (-14.0, 0.0, 0.0), (14.0, 6.0, 3.0))
-    tubes = tubes_of(mask, mask.astype(float), geometry, 10.0)
+    tubes = tubes_of(mask, air_in(mask), geometry, 10.0, 0.0)
     assert len(tubes.length_mm) == 1
     assert tubes.length_mm[0] == pytest.approx(np.linalg.norm([28.0, 6.0, 3.0]) + 4.0, rel=0.15)
     assert np.median(tubes.piece_mm) == pytest.approx(4.0, rel=0.15)
@@ -33,15 +37,15 @@ def test_branches_count_with_their_stem():
     geometry, at = grid()
     stem = rod(at, 1.6, (-16.0, 0.0, 0.0), (0.0, 0.0, 0.0))
     fork = stem | rod(at, 1.6, (0.0, 0.0, 0.0), (13.0, 11.0, 0.0)) | rod(at, 1.6, (0.0, 0.0, 0.0), (13.0, -11.0, 0.0))
-    alone = tubes_of(stem, stem.astype(float), geometry, 5.0).length_mm.sum()
-    assert tubes_of(fork, fork.astype(float), geometry, 5.0).length_mm.sum() > alone + 25.0
+    alone = tubes_of(stem, air_in(stem), geometry, 5.0, 0.0).length_mm.sum()
+    assert tubes_of(fork, air_in(fork), geometry, 5.0, 0.0).length_mm.sum() > alone + 25.0
 
 
 def test_short_tubes_are_left_out_and_the_longest_comes_first():
     geometry, at = grid()
     mask = rod(at, 1.5, (-15.0, -10.0, 0.0), (-2.0, -10.0, 0.0)) | rod(at, 1.5, (-15.0, 10.0, 0.0), (15.0, 10.0, 0.0))
     mask |= rod(at, 1.5, (14.0, -14.0, 0.0), (17.0, -14.0, 0.0))
-    tubes = tubes_of(mask, mask.astype(float), geometry, 8.0)
+    tubes = tubes_of(mask, air_in(mask), geometry, 8.0, 0.0)
     assert len(tubes.length_mm) == 2
     assert tubes.length_mm[0] > tubes.length_mm[1]
     assert tubes.labels[24, 34, 24] == 1
@@ -53,7 +57,7 @@ def test_short_tubes_are_left_out_and_the_longest_comes_first():
 def test_nothing_has_no_tubes():
     geometry, at = grid()
     none = np.zeros(at.shape[:3], dtype=bool)
-    assert tubes_of(none, none.astype(float), geometry, 1.0).length_mm.size == 0
+    assert tubes_of(none, air_in(none), geometry, 1.0, 0.0).length_mm.size == 0
 
 
 def test_a_voxel_in_a_tube_is_closed_in_but_along_it():

@@ -1,7 +1,6 @@
 """Traction bronchiectasis: wide bronchi near the pleura, and what looks like them."""
 
 import numpy as np
-import pytest
 
 from cop_imaging.core import Acquisition, Presence
 
@@ -26,7 +25,8 @@ def test_a_wide_bronchus_near_the_pleura_is_found(block, look, value):
     walled(chest, (0.0, -32.0), 1.7)
     found = look(chest.scene(), "traction_bronchiectasis")
     assert found.presence is not Presence.ABSENT
-    assert value(found, "length_mm") == pytest.approx(30.0, rel=0.25)
+    # Open ends are not closed in: up to a third of a short tube is missed, nothing is added.
+    assert 20.0 < value(found, "length_mm") < 32.0
     assert value(found, "count") == 1
     assert value(found, "right_share") == 1.0
 
