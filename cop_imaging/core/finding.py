@@ -47,7 +47,7 @@ class Feature:
     name: str
     """Dotted: sign, then measure with its unit, for example ``consolidation.volume_ml``."""
     unit: str
-    """``ml``, ``mm``, ``percent``, ``HU``, ``1`` (a ratio or a count)."""
+    """``ml``, ``mm``, ``percent``, ``HU``, ``degrees``, quotients of them (``mm/ml``), ``1`` (a ratio or a count)."""
     means: str
     """What the number means in the field's terms."""
     low: float | None = 0.0

@@ -91,7 +91,7 @@ FEATURES = (
     Feature("bronchial_dilation.dilated_percent", "percent", "that length over the measured length", high=100.0),
     Feature(
         "bronchial_dilation.taper_percent_per_cm",
-        "percent",
+        "percent/cm",
         "median loss of inner diameter along a centimetre of a branch",
         low=None,
     ),

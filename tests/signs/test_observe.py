@@ -18,7 +18,7 @@ from cop_imaging.signs.presence import POSSIBLE_SCORE, PRESENT_SCORE, graded, pr
 from cop_imaging.signs.reliability import by_thickness
 
 SMALL = (54.0, 54.0, 66.0)
-UNITS = {"ml", "mm", "percent", "HU", "1", "degrees"}
+UNITS = {"ml", "mm", "percent", "HU", "1", "degrees", "mm/ml", "percent/cm"}
 
 
 @pytest.fixture(scope="module")
