@@ -76,6 +76,14 @@ class PerilobularConfig(DenseSheetConfig):
         means="least mean share of directions in which the sheets go on for 4 mm",
         source="vessels side by side have gaps; set on made chests",
     )
+    mean_contrast_hu: float = quantity(
+        440.0,
+        low=200.0,
+        high=800.0,
+        unit="HU",
+        means="least mean density of an arcade above the lung on both sides",
+        source="septa of crazy paving have less; set on made chests",
+    )
     deepest_mm: float = quantity(
         16.0,
         low=5.0,
@@ -184,6 +192,7 @@ class Perilobular:
         kept &= pieces.length_mm[:, 2] <= c.roundness * pieces.length_mm[:, 0]
         kept &= mean_by_piece(sheets.breadth, pieces.label, k) >= c.breadth
         kept &= mean_by_piece(sheets.thickness_mm, pieces.label, k) >= c.thinnest_mm
+        kept &= mean_by_piece(sheets.contrast_hu, pieces.label, k) >= c.mean_contrast_hu
         out: NDArray[np.bool_] = kept & (mean_by_piece(depth, pieces.label, k) <= c.deepest_mm)
         return out
 
