@@ -33,6 +33,8 @@ with air left in it has such densities in small pieces or thin layers only."""
 FLUID_HU = (-60.0, 90.0)
 SMALLEST_FLUID_ML, SMALLEST_UNSURE_ML = 5.0, 1.0
 SMALLEST_SHARE = 1e-6
+SURE_OF_BOTH = 0.9
+"""Probability of lung or fluid from which density decides between the two: muscle and vessels are as dense as lung."""
 GAP_MM, ENCLOSED_MM, THIN_MM = 3.0, 5.0, 3.0
 
 
@@ -64,7 +66,7 @@ def seen_lungs(
     soft = smooth > lung_hu
     free = body & ~excluded
     lungness, both = right + left, right + left + fluid
-    odds = np.exp(fluid_odds(smooth, free & soft & (both > LIKELY), body, work))
+    odds = np.exp(fluid_odds(smooth, free & soft & (both > SURE_OF_BOTH), body, work))
     lung_share = both / np.maximum(lungness + fluid * odds, SMALLEST_SHARE)
     right, left, fluid = right * lung_share, left * lung_share, fluid * odds * lung_share
     lungness = right + left

@@ -19,8 +19,6 @@ __all__ = ["GRID_MM", "LungLogits", "lung_logits"]
 GRID_MM = 3.5
 BODY_HU = -300.0
 MARGIN_MM = 10.5
-MIRRORED = (0, 2, 1, 3, 4)
-"""Where each class is in the mirror image: right and left lung change places."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,10 +44,7 @@ class LungLogits:
 
 
 def lung_logits(hu: Int16Array, geometry: Geometry, network: LungNetwork) -> LungLogits:
-    """Run the network on HU [z, y, x] of any spacing; the axes are canonical (head, back, left).
-
-    The answer is the mean over the chest and its mirror image: which side a disease is on must not matter.
-    """
+    """Run the network on HU [z, y, x] of any spacing; the axes are canonical (head, back, left)."""
     work = geometry.resampled((GRID_MM,) * 3)
     coarse: Int16Array = resample(hu, geometry, work, antialias=True)
     body = find_body(coarse, work, BODY_HU)
@@ -60,9 +55,6 @@ def lung_logits(hu: Int16Array, geometry: Geometry, network: LungNetwork) -> Lun
     before = [(-n % MULTIPLE) // 2 for n in coarse.shape]
     after = [-n % MULTIPLE - b for n, b in zip(coarse.shape, before, strict=True)]
     padded = np.pad(coarse, list(zip(before, after, strict=True)), constant_values=AIR_HU)
-    seen = channels(padded)
-    logits = forward(network.weights, seen)
-    logits += forward(network.weights, np.ascontiguousarray(seen[..., ::-1]))[MIRRORED, :, :, ::-1]
-    logits *= 0.5
+    logits = forward(network.weights, channels(padded))
     inner = tuple(slice(b, b + n) for b, n in zip(before, coarse.shape, strict=True))
     return LungLogits(np.ascontiguousarray(logits[(slice(None), *inner)]), work)
