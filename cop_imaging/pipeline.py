@@ -103,9 +103,9 @@ def analyze(
     # What ingestion saw of the lungs already, anatomy does not say again.
     said = {issue.code for issue in volume.issues}
     new = (issue for issue in (*anatomy.issues, *scene.issues) if issue.code not in said)
-    issues = (*volume.issues, *new, *_issues_of(findings))
     with progress.stage("classifier", "weighing the evidence"):
         model = load_model()
+        issues = (*volume.issues, *new, *_issues_of(findings, model))
         likelihood, status, issues = _weigh(vector, model, issues, config)
     report = Report(
         status=status,
@@ -162,12 +162,16 @@ def _weigh(
     return likelihood, status, issues
 
 
-def _issues_of(findings: Sequence[Finding]) -> tuple[Issue, ...]:
-    """Signs that could not be looked for, or only with caution."""
+def _issues_of(findings: Sequence[Finding], model: Model) -> tuple[Issue, ...]:
+    """Signs that could not be looked for, or only with caution: a warning where the likelihood rests on them.
+
+    Signs of fine structure cannot be looked for in many a good scan, which does not limit what the others say.
+    """
+    weighed = {group.sign for group in model.schema.groups}
     return tuple(
         Issue(
             code="signs.not_assessable" if f.presence is Presence.NOT_ASSESSABLE else "signs.caution",
-            severity=Severity.WARNING,
+            severity=Severity.WARNING if f.sign in weighed else Severity.INFO,
             message=f"{f.sign.replace('_', ' ')}: {f.reason}",
             affects=(f.sign,),
         )
