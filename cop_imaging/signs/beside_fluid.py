@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from cop_imaging.core.arrays import BoolArray
-from cop_imaging.core.grid import distance_to, resample
+from cop_imaging.core.grid import distance_to, keep_large, resample
 from cop_imaging.core.scene import Scene
 
 __all__ = ["beside_fluid"]
 
 GRID_MM = 3.0
+SMALLEST_ML = 25.0
+"""Volume from which a reader calls fluid an effusion: less collapses no lung, and may be a piece of dense lung itself."""
 HALF_THICKNESS_MM = (4.0, 8.0, 12.0, 16.0)
 """Steps of half the fluid's thickness."""
 
@@ -19,7 +21,7 @@ def beside_fluid(scene: Scene, *, least_mm: float, per_thickness: float) -> Bool
     """Lung so near to pleural fluid that it may be collapsed by it, bool on the crop; None without fluid.
 
     The more fluid, the more lung collapses before it: the distance grows with the fluid's local thickness. Fluid
-    thinner than 8 mm collapses none.
+    thinner than 8 mm, or in pockets of less than 25 mL, collapses none.
 
     Parameters
     ----------
@@ -32,6 +34,7 @@ def beside_fluid(scene: Scene, *, least_mm: float, per_thickness: float) -> Bool
         return None
     grid = scene.geometry.resampled((GRID_MM,) * 3)
     fluid = resample(scene.effusion.astype(np.float32), scene.geometry, grid, antialias=True) > 0.5
+    fluid = keep_large(fluid, grid, SMALLEST_ML)
     depth = distance_to(~fluid, grid)
     beside = np.zeros(grid.shape, dtype=bool)
     for half in HALF_THICKNESS_MM:

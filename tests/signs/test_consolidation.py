@@ -173,7 +173,8 @@ def test_lung_that_fluid_may_have_collapsed_is_only_in_the_interval(block, look)
     far = b.ball((0.0, -18.0, -17.0), 9.0, 20.0)
     scene = b.scene()
     fluid = np.zeros(scene.lungs.shape, bool)
-    fluid[8:-8, -6:, 8:-8] = True
+    fluid[1:-1, -7:, 1:-1] = True
+    assert fluid.sum() * scene.geometry.voxel_ml > 25.0
     lungs = np.where(fluid, 0, scene.lungs).astype(np.uint8)
     volumes = {}
     for name, effusion in (("dry", np.zeros_like(fluid)), ("wet", fluid)):
@@ -192,4 +193,8 @@ def test_little_fluid_collapses_no_lung(block):
     film[:, -5:-2, :] = True
     wet = dataclasses.replace(scene, effusion=film)
     assert not beside_fluid(wet, least_mm=14.0, per_thickness=0.7).any()
+    pocket = np.zeros(scene.lungs.shape, bool)
+    pocket[8:-8, -10:-2, 8:-8] = True
+    assert pocket.sum() * scene.geometry.voxel_ml < 25.0
+    assert not beside_fluid(dataclasses.replace(scene, effusion=pocket), least_mm=14.0, per_thickness=0.7).any()
     assert beside_fluid(dataclasses.replace(scene, effusion=None), least_mm=14.0, per_thickness=0.7) is None
