@@ -12,7 +12,7 @@ __all__ = ["beside_fluid"]
 
 GRID_MM = 3.0
 SMALLEST_ML = 25.0
-"""Volume from which a reader calls fluid an effusion: less collapses no lung, and may be a piece of dense lung itself."""
+"""Volume from which a reader calls fluid an effusion: less collapses no lung, and may be dense lung itself."""
 HALF_THICKNESS_MM = (4.0, 8.0, 12.0, 16.0)
 """Steps of half the fluid's thickness."""
 
