@@ -27,7 +27,7 @@ from cop_imaging.core.arrays import AnyArray
 from cop_imaging.core.finding import Finding
 from cop_imaging.core.scene import ZONES, Scene
 from cop_imaging.scene import build_scene
-from cop_imaging.signs import SIGNS
+from cop_imaging.signs import observe
 from cop_imaging.signs.distribution import DEPTH_SHELLS_MM, distribution_of
 from cop_imaging.synth.diseases.knowledge import load_knowledge
 from cop_imaging.synth.phantom import make_case
@@ -51,15 +51,6 @@ LEAST_ML = 5.0
 Line = dict[str, Any]
 
 
-def findings_of(scene: Scene) -> dict[str, Finding]:
-    """The signs that are judged here and what they need."""
-    found: dict[str, Finding] = {}
-    for sign in SIGNS:
-        if sign.name in (*PLACED, *AMOUNTS, "pleural_effusion"):
-            found[sign.name] = sign.observe(scene, {need: found[need] for need in sign.needs})
-    return found
-
-
 def values_of(finding: Finding) -> dict[str, float | None]:
     """Values of a finding by the part of their name after the sign."""
     return {m.name.removeprefix(f"{finding.sign}."): m.value for m in finding.measures}
@@ -68,7 +59,7 @@ def values_of(finding: Finding) -> dict[str, float | None]:
 def measured(truth: Mapping[str, AnyArray], true_scene: Scene, scene: Scene) -> Line:
     """Numbers of the true masks in the true lungs, and those that were found."""
     out: Line = {}
-    found = findings_of(scene)
+    found = {f.sign: f for f in observe(scene, names=(*PLACED, *AMOUNTS, "pleural_effusion"))}
     for sign, names in (PLACED | AMOUNTS).items():
         mask = np.zeros(true_scene.lungs.shape, dtype=bool)
         for name in names:

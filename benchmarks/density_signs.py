@@ -22,8 +22,7 @@ import numpy as np
 from benchmarks.sign_presence import GRID, anatomy_of, drawn_case
 from cop_imaging.core.arrays import BoolArray, Float64Array
 from cop_imaging.scene import build_scene
-from cop_imaging.signs.consolidation import Consolidation
-from cop_imaging.signs.ground_glass import GroundGlass
+from cop_imaging.signs import observe
 from cop_imaging.synth.diseases.knowledge import load_knowledge
 from cop_imaging.synth.phantom import Phantom, make_case
 
@@ -54,8 +53,7 @@ def measured(phantom: Phantom, lungs: str) -> Line | None:
     if anatomy is None:
         return None
     scene = build_scene(phantom.volume, anatomy)
-    found = {"consolidation": Consolidation().observe(scene, {})}
-    found["ground_glass"] = GroundGlass().observe(scene, found)
+    found = {f.sign: f for f in observe(scene, names=("ground_glass",))}
     volumes = {name: f.measure(f"{name}.volume_ml") for name, f in found.items()}
     return {
         "lungs_ml": scene.reference.total_ml,

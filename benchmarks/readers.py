@@ -20,9 +20,8 @@ from cop_imaging.core import Acquisition, CTVolume, Geometry
 from cop_imaging.core.arrays import AnyArray, BoolArray, UInt8Array
 from cop_imaging.core.grid import components
 from cop_imaging.scene import build_scene
-from cop_imaging.signs.consolidation import Consolidation
+from cop_imaging.signs import observe
 from cop_imaging.signs.density_classes import DENSITY_CLASSES, density_classes
-from cop_imaging.signs.ground_glass import GroundGlass
 
 PIXEL_MM, SLICE_MM = 0.75, 1.0
 GROUND_GLASS, CONSOLIDATION = 1, 2
@@ -48,8 +47,7 @@ def label_of(hu: AnyArray, lung: BoolArray) -> UInt8Array:
     acquisition = Acquisition(slice_thickness_mm=SLICE_MM)
     volume = CTVolume(np.ascontiguousarray(hu[None], dtype=np.int16), geometry, acquisition=acquisition)
     scene = build_scene(volume, segment(volume, lungs=sides(lung)[None]))
-    found = {"consolidation": Consolidation().observe(scene, {})}
-    found["ground_glass"] = GroundGlass().observe(scene, found)
+    found = {f.sign: f for f in observe(scene, names=("ground_glass",))}
     classes = scene.full(density_classes(scene, found))[0]
     label = np.zeros(hu.shape, dtype=np.uint8)
     for name, value in (("ground_glass", GROUND_GLASS), ("consolidation", CONSOLIDATION)):

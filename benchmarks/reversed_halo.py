@@ -27,8 +27,7 @@ from cop_imaging.core.finding import Finding
 from cop_imaging.core.scene import Scene
 from cop_imaging.errors import CopImagingError
 from cop_imaging.scene import build_scene
-from cop_imaging.signs.consolidation import Consolidation
-from cop_imaging.signs.reversed_halo import ReversedHalo
+from cop_imaging.signs import observe
 from cop_imaging.synth.phantom import Phantom
 
 Row = dict[str, Any]
@@ -43,12 +42,6 @@ def scene_of(phantom: Phantom, *, own: bool) -> Scene:
     anatomy = segment(phantom.volume, lungs=np.array(phantom.truth["lungs"]))
     # The tree cannot be followed from a trachea that lies outside the grid.
     return build_scene(phantom.volume, replace(anatomy, airways=np.array(phantom.truth["airways"])))
-
-
-def found_in(scene: Scene) -> Finding:
-    """The finding of the sign."""
-    dense = Consolidation()
-    return ReversedHalo().observe(scene, {dense.name: dense.observe(scene, {})})
 
 
 def rows_of(seed: int, finding: Finding, planted: Sequence[Planted]) -> list[Row]:
@@ -88,7 +81,8 @@ def one(seed: int, own: bool, folder: Path | None) -> list[Row]:
         return rows
     phantom, planted = made_scan(seed, whole=own)
     try:
-        rows = rows_of(seed, found_in(scene_of(phantom, own=own)), planted)
+        (*_, finding) = observe(scene_of(phantom, own=own), names=("reversed_halo",))
+        rows = rows_of(seed, finding, planted)
     except CopImagingError as error:
         print(f"{seed}: {error}")
         return []

@@ -20,7 +20,7 @@ from cop_imaging.core import Finding, Scene
 from cop_imaging.core.arrays import AnyArray, BoolArray
 from cop_imaging.core.grid import components
 from cop_imaging.scene import build_scene
-from cop_imaging.signs import SIGNS
+from cop_imaging.signs import SIGNS, observe
 from cop_imaging.synth import CHESTS, EXAMPLES, Phantom, example_chests
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images" / "signs"
@@ -28,19 +28,6 @@ WINDOW_HU = (-1350.0, 150.0)
 LEAST_MM, MARGIN_MM = 60.0, 12.0
 """Smallest width of the enlarged place, and lung shown around the sign."""
 MOST_BYTES = 60_000
-
-
-def findings_of(scene: Scene, wanted: Sequence[str]) -> dict[str, Finding]:
-    """The wanted findings and those that they need."""
-    by_name = {sign.name: sign for sign in SIGNS}
-    needed = set(wanted)
-    for sign in reversed(SIGNS):
-        if sign.name in needed:
-            needed |= set(sign.needs)
-    found: dict[str, Finding] = {}
-    for name in (n for n in by_name if n in needed):
-        found[name] = by_name[name].observe(scene, {need: found[need] for need in by_name[name].needs})
-    return found
 
 
 def scene_of(phantom: Phantom) -> Scene:
@@ -122,7 +109,7 @@ def main(names: Sequence[str]) -> None:
     shown = {c: [n for n in CHESTS[c].signs if n in known and (not names or n in names)] for c in CHESTS}
     for chest, phantom in example_chests(c for c in CHESTS if shown[c]):
         scene = scene_of(phantom)
-        found = findings_of(scene, shown[chest])
+        found = {f.sign: f for f in observe(scene, names=shown[chest])}
         for name in shown[chest]:
             truth = np.asarray(phantom.truth[CHESTS[chest].signs[name]])
             draw(found[name], scene, truth[scene.box], FOLDER / f"{name}.jpg")

@@ -170,7 +170,7 @@ class Sign(Protocol):
         ...
 
     def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
-        """Look for the sign in the scene; ``earlier`` holds the findings named in ``needs``."""
+        """Look for the sign in a scene whose scan suits it; ``earlier`` holds the findings named in ``needs``."""
         ...
 
 

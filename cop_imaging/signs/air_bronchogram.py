@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray
-from cop_imaging.core.finding import Feature, Finding, Lesion, Reliability, measures_from, not_assessable
+from cop_imaging.core.finding import Feature, Finding, Lesion, Reliability, not_assessable
 from cop_imaging.core.geometry import Box, Geometry
 from cop_imaging.core.grid import bounding_box, components, dilated, opened, volume_ml_by_label
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.air_tubes import Tubes, closed_axes, tubes_of
 from cop_imaging.signs.intervals import spans
-from cop_imaging.signs.lesions import best_slice, lesions_of_labels
-from cop_imaging.signs.presence import graded, presence_of
+from cop_imaging.signs.lesions import lesions_of_labels
+from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 
 __all__ = ["AirBronchogram", "AirBronchogramConfig"]
@@ -161,14 +161,13 @@ class AirBronchogram:
 
     def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
         """Tubes of air inside the mask of consolidation, with their length and width."""
-        weight, reason = self.reliability(scene.acquisition)
         dense = earlier["consolidation"].mask
-        if weight == 0.0 or dense is None:
-            return not_assessable(self, reason or "consolidation could not be assessed")
+        if dense is None:
+            return not_assessable(self, "consolidation could not be assessed")
         c = self.config
         labels = np.zeros(scene.lungs.shape, dtype=np.int32)
         if not dense.any():
-            return self._finding(scene, labels, _nothing(), [], reason)
+            return self._finding(labels, _nothing(), [])
         box = bounding_box(dense, scene.geometry, c.cuff_reach_mm)
         cells = earlier["honeycombing"].mask
         found = _Look(scene, dense, None if cells is None else cells[box], box, c)
@@ -182,32 +181,19 @@ class AirBronchogram:
                 zip(lesions_of_labels(labels, len(tubes.length_mm), scene), tubes.length_mm, strict=False)
             )
         )
-        return self._finding(scene, labels, value, moved, reason, lesions)
+        return self._finding(labels, value, moved, lesions)
 
     def _finding(
         self,
-        scene: Scene,
         labels: NDArray[np.int32],
         value: dict[str, float | None],
         moved: list[dict[str, float | None]],
-        reason: str,
         lesions: tuple[Lesion, ...] = (),
     ) -> Finding:
-        del scene
         c = self.config
         score = graded(value["air_bronchogram.length_mm"] or 0.0, c.possible_mm, c.present_mm)
         mask: BoolArray = labels > 0
-        return Finding(
-            sign=self.name,
-            presence=presence_of(score),
-            score=score,
-            features=self.features,
-            measures=measures_from(self.features, spans(value, moved)),
-            reason=reason,
-            mask=mask,
-            lesions=lesions,
-            best_z=best_slice(mask),
-        )
+        return seen(self, score, spans(value, moved), mask, lesions)
 
 
 def _nothing() -> dict[str, float | None]:

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from cop_imaging.config import quantity
 from cop_imaging.core.arrays import Float64Array
-from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
+from cop_imaging.core.finding import Feature, Finding, Reliability
 from cop_imaging.core.grid import resample
 from cop_imaging.core.ridges import Sheets
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.dense_sheets import DenseSheetConfig, across_pleura, dense_sheets, filled_around
 from cop_imaging.signs.intervals import spans
-from cop_imaging.signs.lesions import best_slice, lesion_table
-from cop_imaging.signs.presence import graded, presence_of
+from cop_imaging.signs.lesions import lesion_table
+from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 from cop_imaging.signs.sheet_pieces import Pieces, mean_by_piece, pieces_of
 
@@ -153,9 +153,6 @@ class Bands:
 
     def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
         """Bands, their kinds and sizes, and presence."""
-        weight, reason = self.reliability(scene.acquisition)
-        if weight == 0.0:
-            return not_assessable(self, reason)
         c = self.config
         sheets = dense_sheets(scene, c)
         cysts = earlier["honeycombing"].mask
@@ -173,17 +170,7 @@ class Bands:
         ]
         amount = float(np.minimum(pieces.area_mm2[kept] / c.whole_mm2, 1.0).sum())
         score = graded(amount, c.possible, c.present)
-        return Finding(
-            sign=self.name,
-            presence=presence_of(score),
-            score=score,
-            features=self.features,
-            measures=measures_from(self.features, spans(value, moved)),
-            reason=reason,
-            mask=mask,
-            lesions=lesion_table(mask, scene, 0.0),
-            best_z=best_slice(mask),
-        )
+        return seen(self, score, spans(value, moved), mask, lesion_table(mask, scene, 0.0))
 
     def _kept(self, sheets: Sheets, pieces: Pieces, depth: Float64Array, area_mm2: float) -> NDArray[np.bool_]:
         """Which pieces are bands."""

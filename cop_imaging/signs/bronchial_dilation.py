@@ -9,13 +9,12 @@ import numpy as np
 
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import Float64Array
-from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
+from cop_imaging.core.finding import Feature, Finding, Reliability, not_assessable
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.airway_runs import Bronchi, bronchi_of, median, percent
 from cop_imaging.signs.intervals import spans
-from cop_imaging.signs.lesions import best_slice
-from cop_imaging.signs.presence import graded, presence_of
+from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 
 __all__ = ["BronchialDilation", "BronchialDilationConfig"]
@@ -132,9 +131,6 @@ class BronchialDilation:
     def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
         """Lumen against artery along the bronchi, taper, and how far out bronchi are seen."""
         del earlier
-        weight, reason = self.reliability(scene.acquisition)
-        if weight == 0.0:
-            return not_assessable(self, reason)
         c = self.config
         bronchi = bronchi_of(scene, c.narrowest_mm)
         ratio = None if bronchi is None else bronchi.along(bronchi.sections.lumen_over_artery)
@@ -144,16 +140,7 @@ class BronchialDilation:
         moved = [_values(scene, bronchi, ratio, limit, c) for limit in c.lumen_over_artery_range]
         score = graded(value[f"{self.name}.dilated_percent"] or 0.0, c.possible_percent, c.present_percent)
         mask = bronchi.marked(scene, np.nan_to_num(ratio) > c.lumen_over_artery)
-        return Finding(
-            sign=self.name,
-            presence=presence_of(score),
-            score=score,
-            features=self.features,
-            measures=measures_from(self.features, spans(value, moved)),
-            reason=reason,
-            mask=mask,
-            best_z=best_slice(mask),
-        )
+        return seen(self, score, spans(value, moved), mask)
 
 
 def _values(

@@ -9,13 +9,12 @@ import numpy as np
 
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray, Float64Array
-from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
+from cop_imaging.core.finding import Feature, Finding, Reliability, not_assessable
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.airway_runs import Bronchi, bronchi_of, median, percent
 from cop_imaging.signs.intervals import spans
-from cop_imaging.signs.lesions import best_slice
-from cop_imaging.signs.presence import graded, presence_of
+from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 
 __all__ = ["BronchialWallThickening", "BronchialWallThickeningConfig"]
@@ -125,9 +124,6 @@ class BronchialWallThickening:
     def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
         """Walls along the bronchi, with the interval that the wall's own density leaves."""
         del earlier
-        weight, reason = self.reliability(scene.acquisition)
-        if weight == 0.0:
-            return not_assessable(self, reason)
         c = self.config
         bronchi = bronchi_of(scene, c.narrowest_mm)
         walls = _along(bronchi, bronchi.sections.wall_mm) if bronchi is not None else None
@@ -140,16 +136,7 @@ class BronchialWallThickening:
         moved += [_values(scene, bronchi, wall, c.wall_over_outer) for wall in bronchi.sections.wall_bounds_mm]
         score = graded(value[f"{self.name}.thick_percent"] or 0.0, c.possible_percent, c.present_percent)
         mask = bronchi.marked(scene, walls > c.wall_over_outer)
-        return Finding(
-            sign=self.name,
-            presence=presence_of(score),
-            score=score,
-            features=self.features,
-            measures=measures_from(self.features, spans(value, moved)),
-            reason=reason,
-            mask=mask,
-            best_z=best_slice(mask),
-        )
+        return seen(self, score, spans(value, moved), mask)
 
 
 def _along(bronchi: Bronchi, wall_mm: Float64Array) -> Float64Array:

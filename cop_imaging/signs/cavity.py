@@ -9,14 +9,14 @@ import numpy as np
 
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import Int64Array
-from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
+from cop_imaging.core.finding import Feature, Finding, Reliability
 from cop_imaging.core.grid import resample
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.gas_pockets import Pockets, gas_pockets
 from cop_imaging.signs.intervals import spans
-from cop_imaging.signs.lesions import best_slice, lesions_of_labels
-from cop_imaging.signs.presence import graded, presence_of
+from cop_imaging.signs.lesions import lesions_of_labels
+from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 
 __all__ = ["Cavity", "CavityConfig"]
@@ -130,9 +130,6 @@ class Cavity:
     def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
         """Pockets of gas with their walls, and the interval over the wall's limit."""
         del earlier
-        weight, reason = self.reliability(scene.acquisition)
-        if weight == 0.0:
-            return not_assessable(self, reason)
         c = self.config
         pockets = gas_pockets(scene, c.wall_hu)
         rows = self._cavities(pockets, scene.aerated_mode_hu)
@@ -158,17 +155,7 @@ class Cavity:
         )
         thickest = float(pockets.wall_mm[rows].max()) if len(rows) else 0.0
         score = graded(thickest, c.possible_wall_mm, c.present_wall_mm)
-        return Finding(
-            sign=self.name,
-            presence=presence_of(score),
-            score=score,
-            features=self.features,
-            measures=measures_from(self.features, spans(value, moved)),
-            reason=reason,
-            mask=labels > 0,
-            lesions=lesions,
-            best_z=best_slice(labels > 0),
-        )
+        return seen(self, score, spans(value, moved), labels > 0, lesions)
 
     def _cavities(self, p: Pockets, aerated_hu: float) -> Int64Array:
         """Rows of the pockets that are cavities or possible ones, largest first."""

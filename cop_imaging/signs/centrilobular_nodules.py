@@ -10,14 +10,13 @@ from scipy.spatial import cKDTree
 
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray
-from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
+from cop_imaging.core.finding import Feature, Finding, Reliability
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.intervals import spans
-from cop_imaging.signs.lesions import best_slice
 from cop_imaging.signs.nodule_candidates import Blobs, blobs, without_doubles
 from cop_imaging.signs.nodule_features import marked, nodule_features, nodule_table, voxels_of
-from cop_imaging.signs.presence import graded, presence_of
+from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 
 __all__ = ["CentrilobularNodules", "CentrilobularNodulesConfig", "grouped"]
@@ -129,9 +128,6 @@ class CentrilobularNodules:
     def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
         """Count, sizes, places and spacing of the nodules, with the interval of the tried limits."""
         del earlier
-        weight, reason = self.reliability(scene.acquisition)
-        if weight == 0.0:
-            return not_assessable(self, reason)
         c = self.config
         spots = blobs(scene, c.scales_mm, c.strength_hu)
         certain = ~scene.uncertain[voxels_of(spots, scene)]
@@ -148,17 +144,7 @@ class CentrilobularNodules:
             for some in (found, *tried)
         )
         score = graded(float(len(found)), c.possible_count, c.present_count)
-        return Finding(
-            sign=self.name,
-            presence=presence_of(score),
-            score=score,
-            features=self.features,
-            measures=measures_from(self.features, spans(value, moved)),
-            reason=reason,
-            mask=mask,
-            lesions=lesions,
-            best_z=best_slice(mask),
-        )
+        return seen(self, score, spans(value, moved), mask, lesions)
 
     def _chosen(self, spots: Blobs, allowed: BoolArray, open_share: float) -> Blobs:
         """The spots that are nodules: round, ending on all sides, small, off the surface, in a group."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray, Float32Array
-from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
+from cop_imaging.core.finding import Feature, Finding, Reliability
 from cop_imaging.core.grid import closed, distance_to, fill_holes, keep_large, resample
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
@@ -17,8 +17,8 @@ from cop_imaging.signs.beside_fluid import beside_fluid
 from cop_imaging.signs.between_vessels import SHELL_PER_BLUR, edge_blur_mm, least_ml, without_lines
 from cop_imaging.signs.distribution import distribution_features, distribution_of
 from cop_imaging.signs.intervals import spans
-from cop_imaging.signs.lesions import best_slice, lesion_table
-from cop_imaging.signs.presence import graded, presence_of
+from cop_imaging.signs.lesions import lesion_table
+from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 
 __all__ = ["Consolidation", "ConsolidationConfig"]
@@ -166,9 +166,6 @@ class Consolidation:
     def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
         """Mask, distribution with intervals, and presence."""
         del earlier
-        weight, reason = self.reliability(scene.acquisition)
-        if weight == 0.0:
-            return not_assessable(self, reason)
         c = self.config
         whole = consolidated(scene, c.low_hu, c)
         unsure = scene.uncertain
@@ -180,17 +177,7 @@ class Consolidation:
         others = [certain(consolidated(scene, hu, c), unsure, scene, c.smallest_ml) for hu in c.low_hu_range]
         moved = [distribution_of(self.name, m, scene, smallest_patch_ml=c.smallest_ml) for m in (*others, whole)]
         score = graded(value[f"{self.name}.extent_percent"] or 0.0, c.possible_percent, c.present_percent)
-        return Finding(
-            sign=self.name,
-            presence=presence_of(score),
-            score=score,
-            features=self.features,
-            measures=measures_from(self.features, spans(value, moved)),
-            reason=reason,
-            mask=mask,
-            lesions=lesion_table(mask, scene, c.smallest_ml),
-            best_z=best_slice(mask),
-        )
+        return seen(self, score, spans(value, moved), mask, lesion_table(mask, scene, c.smallest_ml))
 
 
 def consolidated(scene: Scene, low_hu: float, config: ConsolidationConfig) -> BoolArray:

@@ -9,15 +9,15 @@ import numpy as np
 
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray, Float32Array
-from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
+from cop_imaging.core.finding import Feature, Finding, Reliability, not_assessable
 from cop_imaging.core.grid import keep_large, resample
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.distribution import distribution_features, distribution_of
 from cop_imaging.signs.intervals import spans
-from cop_imaging.signs.lesions import best_slice, lesion_table
+from cop_imaging.signs.lesions import lesion_table
 from cop_imaging.signs.line_density import LineDensity, line_density, local_mean, on_scene, union, usual_strength
-from cop_imaging.signs.presence import graded, presence_of
+from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 
 __all__ = ["CrazyPaving", "CrazyPavingConfig"]
@@ -176,9 +176,6 @@ class CrazyPaving:
 
     def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
         """Mask, distribution with intervals, the lines' strength, and presence."""
-        weight, reason = self.reliability(scene.acquisition)
-        if weight == 0.0:
-            return not_assessable(self, reason)
         dense, haze = earlier["consolidation"].mask, earlier["ground_glass"].mask
         if dense is None or haze is None:
             return not_assessable(self, "consolidation or ground glass could not be assessed")
@@ -192,17 +189,7 @@ class CrazyPaving:
         mask, value = self._measured(scene, lines, septa, without, haze, c.strength_hu)
         moved = [self._measured(scene, lines, septa, without, haze, limit)[1] for limit in c.strength_hu_range]
         score = graded(value["crazy_paving.extent_percent"] or 0.0, c.possible_percent, c.present_percent)
-        return Finding(
-            sign=self.name,
-            presence=presence_of(score),
-            score=score,
-            features=self.features,
-            measures=measures_from(self.features, spans(value, moved)),
-            reason=reason,
-            mask=mask,
-            lesions=lesion_table(mask, scene, c.smallest_ml),
-            best_z=best_slice(mask),
-        )
+        return seen(self, score, spans(value, moved), mask, lesion_table(mask, scene, c.smallest_ml))
 
     def septa(self, scene: Scene, lines: LineDensity) -> Float32Array:
         """Share of the voxels in the window that lie on the middle of a septum, float32 on the ridges' grid."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray, Float32Array, Int16Array
-from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
+from cop_imaging.core.finding import Feature, Finding, Reliability
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import components, dilated, resample, smoothed, volume_ml_by_label
 from cop_imaging.core.scene import Scene
@@ -17,8 +17,8 @@ from cop_imaging.core.separable import blurred
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.distribution import distribution_features, distribution_of
 from cop_imaging.signs.intervals import spans
-from cop_imaging.signs.lesions import best_slice, lesion_table
-from cop_imaging.signs.presence import graded, presence_of
+from cop_imaging.signs.lesions import lesion_table
+from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 
 __all__ = ["Emphysema", "EmphysemaConfig"]
@@ -148,9 +148,6 @@ class Emphysema:
 
     def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
         """Mask with its distribution, sizes of the holes, and presence."""
-        weight, reason = self.reliability(scene.acquisition)
-        if weight == 0.0:
-            return not_assessable(self, reason)
         c = self.config
         sigma_mm = averaging_mm(scene.noise_hu, scene.geometry, c)
         density = blurred(scene.hu, [sigma_mm / s for s in scene.geometry.spacing_mm]) if sigma_mm > 0.0 else scene.hu
@@ -160,17 +157,7 @@ class Emphysema:
         mask, value = self._measured(density, lung, lobules, c.low_hu, scene)
         moved = [self._measured(density, lung, lobules, limit, scene)[1] for limit in c.low_hu_range]
         score = graded(value["emphysema.extent_percent"] or 0.0, c.possible_percent, c.present_percent)
-        return Finding(
-            sign=self.name,
-            presence=presence_of(score),
-            score=score,
-            features=self.features,
-            measures=measures_from(self.features, spans(value, moved)),
-            reason=reason,
-            mask=mask,
-            lesions=lesion_table(mask, scene, c.large_ml),
-            best_z=best_slice(mask),
-        )
+        return seen(self, score, spans(value, moved), mask, lesion_table(mask, scene, c.large_ml))
 
     def _looked_at(self, scene: Scene, honeycombing: BoolArray | None) -> BoolArray:
         """Lung without airways, honeycombing and what lies close to them."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray, Float32Array, UInt8Array
-from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
+from cop_imaging.core.finding import Feature, Finding, Reliability, not_assessable
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import components, distance_to, keep_large, opened, resample
 from cop_imaging.core.scene import Scene
@@ -17,8 +17,8 @@ from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.between_vessels import haze_density, least_ml
 from cop_imaging.signs.distribution import distribution_features, distribution_of
 from cop_imaging.signs.intervals import spans
-from cop_imaging.signs.lesions import best_slice, lesion_table
-from cop_imaging.signs.presence import graded, presence_of
+from cop_imaging.signs.lesions import lesion_table
+from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 
 __all__ = ["GroundGlass", "GroundGlassConfig", "lower_limit_hu"]
@@ -185,9 +185,6 @@ class GroundGlass:
 
     def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
         """Mask, distribution with intervals, dependent haze, and presence."""
-        weight, reason = self.reliability(scene.acquisition)
-        if weight == 0.0:
-            return not_assessable(self, reason)
         c = self.config
         consolidation = earlier["consolidation"].mask
         if consolidation is None:
@@ -196,30 +193,20 @@ class GroundGlass:
         strip = dependent_strip(work, scene, c.dependent_mm)
         low = lower_limit_hu(scene.aerated_mode_hu, c)
         limits = (low, c.upper_hu)
-        seen = self._density(scene, consolidation, work, c.upper_hu)
-        mask, haze_ml = haze_mask(*seen, work, scene, consolidation, strip, limits, c)
+        view = self._density(scene, consolidation, work, c.upper_hu)
+        mask, haze_ml = haze_mask(*view, work, scene, consolidation, strip, limits, c)
         value = self._values(mask, haze_ml, low, scene)
         fewer = (min(low + c.tried_step_hu, c.lower_hu_range[1]), c.upper_hu_range[0])
         more = (max(low - c.tried_step_hu, c.lower_hu_range[0]), c.upper_hu_range[1])
         # What is consolidation by the usual limit alone may be haze by the higher one.
         sure = consolidation & (scene.smooth_hu > more[1])
-        more_seen = self._density(scene, sure, work, more[1])
+        more_view = self._density(scene, sure, work, more[1])
         moved = []
-        for view, dense, tried in ((seen, consolidation, fewer), (more_seen, sure, more)):
-            other, other_haze_ml = haze_mask(*view, work, scene, dense, strip, tried, c)
+        for other_view, dense, tried in ((view, consolidation, fewer), (more_view, sure, more)):
+            other, other_haze_ml = haze_mask(*other_view, work, scene, dense, strip, tried, c)
             moved.append(self._values(other, other_haze_ml, tried[0], scene))
         score = graded(value["ground_glass.extent_percent"] or 0.0, c.possible_percent, c.present_percent)
-        return Finding(
-            sign=self.name,
-            presence=presence_of(score),
-            score=score,
-            features=self.features,
-            measures=measures_from(self.features, spans(value, moved)),
-            reason=reason,
-            mask=mask,
-            lesions=lesion_table(mask, scene, c.smallest_ml),
-            best_z=best_slice(mask),
-        )
+        return seen(self, score, spans(value, moved), mask, lesion_table(mask, scene, c.smallest_ml))
 
     def _density(
         self, scene: Scene, without: BoolArray, work: Geometry, dense_hu: float

@@ -9,15 +9,15 @@ import numpy as np
 
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray, Int64Array
-from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
+from cop_imaging.core.finding import Feature, Finding, Reliability
 from cop_imaging.core.grid import bounding_box, closed
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.air_cells import AirCells, air_cells, clusters_of, union_of_balls
 from cop_imaging.signs.distribution import distribution_features, distribution_of
 from cop_imaging.signs.intervals import spans
-from cop_imaging.signs.lesions import best_slice, lesion_table
-from cop_imaging.signs.presence import graded, presence_of
+from cop_imaging.signs.lesions import lesion_table
+from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 
 __all__ = ["Honeycombing", "HoneycombingConfig"]
@@ -194,9 +194,6 @@ class Honeycombing:
     def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
         """Cells, their clusters, the mask of both with its distribution, and presence."""
         del earlier
-        weight, reason = self.reliability(scene.acquisition)
-        if weight == 0.0:
-            return not_assessable(self, reason)
         c = self.config
         loose = air_cells(
             scene,
@@ -211,17 +208,7 @@ class Honeycombing:
         others = zip(c.below_aerated_hu_range, c.coverage_range, strict=True)
         moved = [self._measured(scene, loose, below, coverage)[1] for below, coverage in others]
         score = graded(value["honeycombing.extent_percent"] or 0.0, c.possible_percent, c.present_percent)
-        return Finding(
-            sign=self.name,
-            presence=presence_of(score),
-            score=score,
-            features=self.features,
-            measures=measures_from(self.features, spans(value, moved)),
-            reason=reason,
-            mask=mask,
-            lesions=lesion_table(mask, scene, 0.0),
-            best_z=best_slice(mask),
-        )
+        return seen(self, score, spans(value, moved), mask, lesion_table(mask, scene, 0.0))
 
     def _air_hu(self, scene: Scene, below_aerated_hu: float) -> float:
         return min(scene.aerated_mode_hu - below_aerated_hu, self.config.air_hu)

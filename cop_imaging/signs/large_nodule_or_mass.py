@@ -10,15 +10,15 @@ from scipy import ndimage
 
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray, Float64Array, Int32Array
-from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
+from cop_imaging.core.finding import Feature, Finding, Reliability, not_assessable
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import components, dilated, fill_holes, opened, resample
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.compact_shapes import Shapes, shapes_of
 from cop_imaging.signs.intervals import spans
-from cop_imaging.signs.lesions import best_slice, lesions_of_labels
-from cop_imaging.signs.presence import graded, presence_of
+from cop_imaging.signs.lesions import lesions_of_labels
+from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 
 __all__ = ["LargeNoduleOrMass", "LargeNoduleOrMassConfig"]
@@ -160,9 +160,6 @@ class LargeNoduleOrMass:
 
     def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
         """The compact parts of consolidation and of ground glass, with the interval over the limit of shape."""
-        weight, reason = self.reliability(scene.acquisition)
-        if weight == 0.0:
-            return not_assessable(self, reason)
         dense, haze = earlier["consolidation"].mask, earlier["ground_glass"].mask
         if dense is None:
             return not_assessable(self, "consolidation could not be assessed")
@@ -204,17 +201,7 @@ class LargeNoduleOrMass:
             )
             for k, kind, lesion in zip(rows, kinds, lesions_of_labels(labels, len(rows), scene), strict=False)
         )
-        return Finding(
-            sign=self.name,
-            presence=presence_of(score),
-            score=score,
-            features=self.features,
-            measures=measures_from(self.features, table),
-            reason=reason,
-            mask=labels > 0,
-            lesions=lesions,
-            best_z=best_slice(labels > 0),
-        )
+        return seen(self, score, table, labels > 0, lesions)
 
     def _parts(self, mask: BoolArray, grid: Geometry) -> _Parts:
         """Components of the mask without necks, and how well they keep the limits of shape."""

@@ -11,7 +11,7 @@ from cop_imaging.core.finding import Lesion
 from cop_imaging.core.grid import components, volume_ml_by_label
 from cop_imaging.core.scene import Scene
 
-__all__ = ["best_slice", "lesion_table", "lesions_of_labels"]
+__all__ = ["lesion_table", "lesions_of_labels"]
 
 MOST_LESIONS = 50
 ZONE_NAMES: tuple[Literal["upper", "middle", "lower"], ...] = ("upper", "middle", "lower")
@@ -56,12 +56,6 @@ def lesions_of_labels(labels: Int32Array, n: int, scene: Scene) -> tuple[Lesion,
         _lesion(int(size[k]), centre, int(z[k]), int(zone[k]), float(depth), float(mean_hu[k]), scene)
         for k, centre, depth in zip(some, nearest, depth_mm, strict=True)
     )
-
-
-def best_slice(mask: BoolArray) -> int | None:
-    """z index of the slice with the largest area of the mask, None when it is empty."""
-    area = mask.sum(axis=(1, 2))
-    return int(np.argmax(area)) if area.any() else None
 
 
 def _lesion(voxels: int, centre: AnyArray, z: int, zone: int, depth_mm: float, mean_hu: float, scene: Scene) -> Lesion:

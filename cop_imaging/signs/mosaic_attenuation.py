@@ -9,7 +9,7 @@ import numpy as np
 
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray, Float32Array
-from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
+from cop_imaging.core.finding import Feature, Finding, Reliability, not_assessable
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import closed, components, dilated, eroded, keep_large, opened, resample, volume_ml_by_label
 from cop_imaging.core.scene import Scene
@@ -17,8 +17,8 @@ from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.distribution import distribution_features, distribution_of
 from cop_imaging.signs.even_density import against_even_lung, clean_lung_hu
 from cop_imaging.signs.intervals import spans
-from cop_imaging.signs.lesions import best_slice, lesion_table
-from cop_imaging.signs.presence import graded, presence_of
+from cop_imaging.signs.lesions import lesion_table
+from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 
 __all__ = ["MosaicAttenuation", "MosaicAttenuationConfig"]
@@ -190,9 +190,6 @@ class MosaicAttenuation:
 
     def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
         """Dark lobules with their distribution, how far the two densities lie apart, and presence."""
-        weight, reason = self.reliability(scene.acquisition)
-        if weight == 0.0:
-            return not_assessable(self, reason)
         opaque = [earlier[name].mask for name in self.needs]
         dense = np.zeros(scene.lungs.shape, dtype=bool)
         for mask in opaque:
@@ -218,17 +215,7 @@ class MosaicAttenuation:
         two_densities = gap is not None and c.gap_hu[0] <= gap <= c.gap_hu[1]
         extent = value["mosaic_attenuation.extent_percent"] or 0.0
         score = graded(extent if two_densities else 0.0, c.possible_percent, c.present_percent)
-        return Finding(
-            sign=self.name,
-            presence=presence_of(score),
-            score=score,
-            features=self.features,
-            measures=measures_from(self.features, spans(value, moved)),
-            reason=reason,
-            mask=mask,
-            lesions=lesion_table(mask, scene, c.smallest_ml),
-            best_z=best_slice(mask),
-        )
+        return seen(self, score, spans(value, moved), mask, lesion_table(mask, scene, c.smallest_ml))
 
     def _measured(
         self, dark: BoolArray, offset: Float32Array, lung: BoolArray, work: Geometry, scene: Scene

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from cop_imaging.config import Section
-from cop_imaging.core.finding import Finding, Sign, not_assessable
+from cop_imaging.core.finding import Finding, Presence, Sign, not_assessable
 from cop_imaging.core.issue import EVERY_SIGN, Issue
 from cop_imaging.core.scene import Scene
 from cop_imaging.signs.air_bronchogram import AirBronchogram, AirBronchogramConfig
@@ -30,7 +30,7 @@ from cop_imaging.signs.reversed_halo import ReversedHalo, ReversedHaloConfig
 from cop_imaging.signs.small_nodules import SmallNodules, SmallNodulesConfig
 from cop_imaging.signs.traction_bronchiectasis import TractionBronchiectasis, TractionBronchiectasisConfig
 
-__all__ = ["SIGNS", "SignsConfig", "observe", "signs_with"]
+__all__ = ["SIGNS", "SignsConfig", "look_for", "observe", "signs_with"]
 
 LUNGS = "lungs"
 
@@ -89,25 +89,69 @@ SIGNS = signs_with(SignsConfig())
 """The catalogue with the default limits."""
 
 
-def observe(scene: Scene, config: SignsConfig | None = None, issues: Sequence[Issue] = ()) -> tuple[Finding, ...]:
+def observe(
+    scene: Scene,
+    config: SignsConfig | None = None,
+    issues: Sequence[Issue] = (),
+    *,
+    names: Collection[str] | None = None,
+) -> tuple[Finding, ...]:
     """The finding of every sign; each sees the findings that it needs.
 
     A sign that an issue spoils is not assessable, and one whose lungs may be incomplete is bounded from below; with
     gaps between slices no finding claims a volume.
+
+    Parameters
+    ----------
+    names : collection of str, optional
+        Look for these signs only, and for those that they need.
     """
     signs = signs_with(config or SignsConfig())
     every = tuple(sign.name for sign in signs if sign.name != LUNGS)
     spoiled = {name: issue.message for issue in issues for name in named(issue.spoils, every)}
     bounded = {name for issue in issues for name in named(issue.lower_bounds, every)}
+    wanted = {sign.name for sign in signs} if names is None else with_needed(signs, names)
     found: dict[str, Finding] = {}
-    for sign in signs:
+    for sign in (s for s in signs if s.name in wanted):
         if sign.name in spoiled:
             finding = not_assessable(sign, spoiled[sign.name])
         else:
-            finding = sign.observe(scene, {name: found[name] for name in sign.needs})
-            finding = replace(finding, lower_bounds=sign.name in bounded)
+            finding = replace(look_for(sign, scene, found), lower_bounds=sign.name in bounded)
         found[sign.name] = finding if scene.acquisition.contiguous else _without_volumes(finding)
     return tuple(found.values())
+
+
+def with_needed(signs: Sequence[Sign], names: Collection[str]) -> set[str]:
+    """The names and those of the signs that have to be looked for before them.
+
+    Raises
+    ------
+    KeyError
+        If there is no such sign.
+    """
+    needs = {sign.name: sign.needs for sign in signs}
+    wanted, new = set(names), set(names)
+    while new:
+        new = {need for name in new for need in needs[name]} - wanted
+        wanted |= new
+    return wanted
+
+
+def look_for(sign: Sign, scene: Scene, found: Mapping[str, Finding]) -> Finding:
+    """The finding of one sign; not assessable where the scan does not suit it, with a caution where it hardly does.
+
+    Parameters
+    ----------
+    found : mapping
+        At least the findings that the sign needs.
+    """
+    weight, reason = sign.reliability(scene.acquisition)
+    if weight == 0.0:
+        return not_assessable(sign, reason)
+    finding = sign.observe(scene, {name: found[name] for name in sign.needs})
+    if finding.presence is Presence.NOT_ASSESSABLE:
+        return finding
+    return replace(finding, reason="; ".join(r for r in (reason, finding.reason) if r))
 
 
 def named(names: tuple[str, ...], every: tuple[str, ...]) -> tuple[str, ...]:

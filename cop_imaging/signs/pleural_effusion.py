@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.anatomy import LEFT, RIGHT
 from cop_imaging.core.arrays import BoolArray
-from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
+from cop_imaging.core.finding import Feature, Finding, Reliability, not_assessable
 from cop_imaging.core.grid import distance_to, eroded, resample
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.intervals import spans
-from cop_imaging.signs.lesions import best_slice
-from cop_imaging.signs.presence import graded, presence_of
+from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 
 __all__ = ["PleuralEffusion", "PleuralEffusionConfig"]
@@ -105,9 +104,6 @@ class PleuralEffusion:
     def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
         """Volume by side and density; tissue that is in doubt makes the interval."""
         del earlier
-        weight, reason = self.reliability(scene.acquisition)
-        if weight == 0.0:
-            return not_assessable(self, reason)
         fluid = scene.effusion
         if fluid is None:
             return not_assessable(self, "pleural fluid was not looked for")
@@ -117,18 +113,10 @@ class PleuralEffusion:
         value = self._measured(fluid, scene)
         moved = [self._measured(mask, scene) for mask in (fluid & ~scene.uncertain, doubtful)]
         score = graded(value["pleural_effusion.volume_ml"] or 0.0, c.possible_ml, c.present_ml)
+        finding = seen(self, score, spans(value, moved), fluid)
         if _at_border(fluid):
-            reason = "; ".join(r for r in (reason, "the fluid goes on beyond the border of what was looked at") if r)
-        return Finding(
-            sign=self.name,
-            presence=presence_of(score),
-            score=score,
-            features=self.features,
-            measures=measures_from(self.features, spans(value, moved)),
-            reason=reason,
-            mask=fluid,
-            best_z=best_slice(fluid),
-        )
+            return replace(finding, reason="the fluid goes on beyond the border of what was looked at")
+        return finding
 
     def _measured(self, fluid: BoolArray, scene: Scene) -> dict[str, float | None]:
         volume = float(np.count_nonzero(fluid)) * scene.geometry.voxel_ml

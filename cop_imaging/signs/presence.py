@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from cop_imaging.core.finding import Presence
+from collections.abc import Mapping
 
-__all__ = ["POSSIBLE_SCORE", "PRESENT_SCORE", "graded", "presence_of"]
+import numpy as np
+
+from cop_imaging.core.arrays import BoolArray
+from cop_imaging.core.finding import Finding, Lesion, Presence, Sign, measures_from
+from cop_imaging.signs.intervals import Span
+
+__all__ = ["POSSIBLE_SCORE", "PRESENT_SCORE", "graded", "presence_of", "seen"]
 
 POSSIBLE_SCORE = 1 / 3
 PRESENT_SCORE = 2 / 3
@@ -24,3 +30,26 @@ def presence_of(score: float) -> Presence:
     if score >= PRESENT_SCORE:
         return Presence.PRESENT
     return Presence.POSSIBLE if score >= POSSIBLE_SCORE else Presence.ABSENT
+
+
+def seen(
+    sign: Sign,
+    score: float,
+    values: Mapping[str, Span],
+    mask: BoolArray,
+    lesions: tuple[Lesion, ...] = (),
+    best_z: int | None = None,
+) -> Finding:
+    """The finding of a sign that was looked for; the best slice is that with most of the mask unless it is given."""
+    if best_z is None and mask.any():
+        best_z = int(np.argmax(np.count_nonzero(mask, axis=(1, 2))))
+    return Finding(
+        sign=sign.name,
+        presence=presence_of(score),
+        score=score,
+        features=sign.features,
+        measures=measures_from(sign.features, values),
+        mask=mask,
+        lesions=lesions,
+        best_z=best_z,
+    )

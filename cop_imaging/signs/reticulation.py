@@ -9,15 +9,15 @@ import numpy as np
 
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray
-from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
+from cop_imaging.core.finding import Feature, Finding, Reliability, not_assessable
 from cop_imaging.core.grid import keep_large, resample
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.distribution import distribution_features, distribution_of
 from cop_imaging.signs.intervals import spans
-from cop_imaging.signs.lesions import best_slice, lesion_table
+from cop_imaging.signs.lesions import lesion_table
 from cop_imaging.signs.line_density import LineDensity, line_density, on_scene, union, usual_strength
-from cop_imaging.signs.presence import graded, presence_of
+from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 
 __all__ = ["Reticulation", "ReticulationConfig"]
@@ -112,9 +112,6 @@ class Reticulation:
 
     def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
         """Mask, distribution with intervals, strength of the lines, and presence."""
-        weight, reason = self.reliability(scene.acquisition)
-        if weight == 0.0:
-            return not_assessable(self, reason)
         dense = earlier["consolidation"].mask
         if dense is None:
             return not_assessable(self, "consolidation could not be assessed")
@@ -125,17 +122,7 @@ class Reticulation:
         mask, value = self._measured(scene, lines, without, c.strength_hu)
         moved = [self._measured(scene, lines, without, limit)[1] for limit in c.strength_hu_range]
         score = graded(value["reticulation.extent_percent"] or 0.0, c.possible_percent, c.present_percent)
-        return Finding(
-            sign=self.name,
-            presence=presence_of(score),
-            score=score,
-            features=self.features,
-            measures=measures_from(self.features, spans(value, moved)),
-            reason=reason,
-            mask=mask,
-            lesions=lesion_table(mask, scene, c.smallest_ml),
-            best_z=best_slice(mask),
-        )
+        return seen(self, score, spans(value, moved), mask, lesion_table(mask, scene, c.smallest_ml))
 
     def _measured(
         self, scene: Scene, lines: LineDensity, without: BoolArray, limit_hu: float

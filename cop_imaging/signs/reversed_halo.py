@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cop_imaging.core.arrays import BoolArray, Float64Array, Int32Array
-from cop_imaging.core.finding import Feature, Finding, Lesion, Reliability, measures_from, not_assessable
+from cop_imaging.core.finding import Feature, Finding, Lesion, Reliability, not_assessable
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.distribution import distribution_features, distribution_of
@@ -18,8 +18,8 @@ from cop_imaging.signs.halo_nodules import nodules_with_halo
 from cop_imaging.signs.halo_ring import Ring, centred, measure_ring
 from cop_imaging.signs.halo_verdict import LOOK_ALIKES, Verdict, among_cells, verdict_of
 from cop_imaging.signs.intervals import Span, spans
-from cop_imaging.signs.lesions import best_slice, lesions_of_labels
-from cop_imaging.signs.presence import presence_of
+from cop_imaging.signs.lesions import lesions_of_labels
+from cop_imaging.signs.presence import seen
 from cop_imaging.signs.reliability import by_thickness
 from cop_imaging.signs.rings import SPHERE_RAYS, sphere_directions, star_mask
 
@@ -81,23 +81,19 @@ class ReversedHalo:
 
     def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
         """Every ring with its numbers; look-alikes are counted by name."""
-        weight, reason = self.reliability(scene.acquisition)
-        if weight == 0.0 or earlier["consolidation"].mask is None:
-            return not_assessable(self, reason or "consolidation could not be assessed")
+        if earlier["consolidation"].mask is None:
+            return not_assessable(self, "consolidation could not be assessed")
         rings, labels = named_rings(scene, self.config)
         real = [r for r in rings if r[1].name in REAL]
         mask = (labels > 0) & (labels <= len(real))
         score = max((v.score for _, v in real), default=0.0)
-        return Finding(
-            sign=self.name,
-            presence=presence_of(score),
-            score=score,
-            features=self.features,
-            measures=measures_from(self.features, self._values(scene, mask, rings)),
-            reason=reason,
-            mask=mask,
+        return seen(
+            self,
+            score,
+            self._values(scene, mask, rings),
+            mask,
             lesions=_lesions(rings, labels, scene),
-            best_z=round(float(real[0][0].centre[0])) if real else best_slice(mask),
+            best_z=round(float(real[0][0].centre[0])) if real else None,
         )
 
     def _values(self, scene: Scene, mask: BoolArray, rings: Sequence[Named]) -> dict[str, Span]:

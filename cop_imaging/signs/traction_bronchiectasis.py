@@ -11,14 +11,14 @@ from scipy import ndimage
 
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray
-from cop_imaging.core.finding import Feature, Finding, Reliability, measures_from, not_assessable
+from cop_imaging.core.finding import Feature, Finding, Reliability
 from cop_imaging.core.grid import dilated
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.air_tubes import Tubes, closed_axes, tubes_of
 from cop_imaging.signs.intervals import spans
-from cop_imaging.signs.lesions import best_slice, lesions_of_labels
-from cop_imaging.signs.presence import graded, presence_of
+from cop_imaging.signs.lesions import lesions_of_labels
+from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 
 __all__ = ["TractionBronchiectasis", "TractionBronchiectasisConfig"]
@@ -151,9 +151,6 @@ class TractionBronchiectasis:
     def observe(self, scene: Scene, earlier: Mapping[str, Finding]) -> Finding:
         """Tubes of air between walls where bronchi are too small to be seen in health."""
         del earlier
-        weight, reason = self.reliability(scene.acquisition)
-        if weight == 0.0:
-            return not_assessable(self, reason)
         c = self.config
         candidates = _candidates(scene, c)
         # What denser walls close in, thinner ones do too: the wider mask is searched first.
@@ -167,21 +164,17 @@ class TractionBronchiectasis:
         moved = [_values(scene, found[limit]) for limit in limits]
         score = graded(value[f"{self.name}.length_mm"] or 0.0, c.possible_mm, c.present_mm)
         mask: BoolArray = tubes.labels > 0
-        return Finding(
-            sign=self.name,
-            presence=presence_of(score),
-            score=score,
-            features=self.features,
-            measures=measures_from(self.features, spans(value, moved)),
-            reason=reason,
-            mask=mask,
+        return seen(
+            self,
+            score,
+            spans(value, moved),
+            mask,
             lesions=tuple(
                 lesion.model_copy(update={"details": {"length_mm": float(mm)}})
                 for lesion, mm in zip(
                     lesions_of_labels(tubes.labels, len(tubes.length_mm), scene), tubes.length_mm, strict=False
                 )
             ),
-            best_z=best_slice(mask),
         )
 
 

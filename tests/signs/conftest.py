@@ -11,6 +11,7 @@ import pytest
 from cop_imaging.core import Acquisition, Anatomy, CTVolume, Finding, Geometry, Scene, SliceIdentity, WorkGrid
 from cop_imaging.scene import build_scene
 from cop_imaging.signs import SignsConfig, signs_with
+from cop_imaging.signs.observe import look_for
 
 AERATED_HU, WALL_HU, HAZE_HU, DENSE_HU = -860.0, 40.0, -550.0, 20.0
 VOXEL_MM, WALL_VOXELS = 1.5, 4
@@ -112,8 +113,8 @@ def look() -> Callable[..., Finding]:
 
     def find(scene: Scene, name: str, config: SignsConfig | None = None) -> Finding:
         signs = {sign.name: sign for sign in signs_with(config or SignsConfig())}
-        earlier = {need: signs[need].observe(scene, {}) for need in signs[name].needs}
-        return signs[name].observe(scene, earlier)
+        earlier = {need: look_for(signs[need], scene, {}) for need in signs[name].needs}
+        return look_for(signs[name], scene, earlier)
 
     return find
 

@@ -7,6 +7,7 @@ import pytest
 
 from cop_imaging.core import Acquisition, Presence
 from cop_imaging.signs import SIGNS
+from cop_imaging.signs.observe import look_for
 
 LUMEN_HU = -1000.0
 
@@ -66,7 +67,7 @@ def test_a_tube_inside_honeycombing_is_none(block):
     chest.tube(0, (0.0, 0.0, -25.0), 2.0, LUMEN_HU)
     scene = chest.scene()
     signs = {sign.name: sign for sign in SIGNS}
-    earlier = {name: signs[name].observe(scene, {}) for name in ("consolidation", "honeycombing")}
+    earlier = {name: look_for(signs[name], scene, {}) for name in ("consolidation", "honeycombing")}
     seen = signs["air_bronchogram"].observe(scene, earlier)
     cells = replace(earlier["honeycombing"], mask=np.ones(scene.lungs.shape, dtype=bool))
     spared = signs["air_bronchogram"].observe(scene, earlier | {"honeycombing": cells})

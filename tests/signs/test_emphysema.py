@@ -5,6 +5,7 @@ import pytest
 
 from cop_imaging.core import Acquisition, Geometry, Presence
 from cop_imaging.signs.emphysema import Emphysema, EmphysemaConfig, averaging_mm
+from cop_imaging.signs.observe import look_for
 
 SIDE_MM = 60.0
 HOLE_HU = -990.0
@@ -25,7 +26,7 @@ def seen(b, honeycombing=None, mosaic=None):
     scene = b.scene()
     none = np.zeros(scene.lungs.shape, bool)
     masks = {"honeycombing": honeycombing, "mosaic_attenuation": mosaic}
-    return Emphysema().observe(scene, {k: _Mask(none if m is None else m[scene.box]) for k, m in masks.items()})
+    return look_for(Emphysema(), scene, {k: _Mask(none if m is None else m[scene.box]) for k, m in masks.items()})
 
 
 def holes(b, radius_mm=5.0, chosen=CENTRES):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cop_imaging.core import Acquisition, Presence
 from cop_imaging.core.grid import distance_to
 from cop_imaging.signs.ground_glass import GroundGlassConfig, lower_limit_hu
+from cop_imaging.signs.observe import look_for
 
 CONFIG = GroundGlassConfig()
 SMALL = (66.0, 66.0, 66.0)
@@ -188,6 +189,6 @@ def test_it_cannot_be_told_where_consolidation_could_not(block):
     from cop_imaging.signs.ground_glass import GroundGlass
 
     scene = block(side_mm=SMALL).scene()
-    found = GroundGlass().observe(scene, {"consolidation": not_assessable(Consolidation(), "too thick")})
+    found = look_for(GroundGlass(), scene, {"consolidation": not_assessable(Consolidation(), "too thick")})
     assert found.presence is Presence.NOT_ASSESSABLE
     assert "consolidation" in found.reason

@@ -5,6 +5,7 @@ import pytest
 
 from cop_imaging.core import Acquisition, Presence
 from cop_imaging.signs.honeycombing import Honeycombing
+from cop_imaging.signs.observe import look_for
 
 SIDE_MM = 60.0
 HALF_MM = SIDE_MM / 2
@@ -35,7 +36,7 @@ def lungs(block):
 
 
 def seen(b):
-    return Honeycombing().observe(b.scene(), {})
+    return look_for(Honeycombing(), b.scene(), {})
 
 
 def test_two_layers_of_cells_under_the_pleura_are_honeycombing(lungs, value):

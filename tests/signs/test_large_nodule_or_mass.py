@@ -4,6 +4,7 @@ import pytest
 
 from cop_imaging.core import Acquisition, Presence
 from cop_imaging.signs import SignsConfig, signs_with
+from cop_imaging.signs.observe import look_for
 
 NAME = "large_nodule_or_mass"
 
@@ -16,7 +17,7 @@ def seek():
         signs = {sign.name: sign for sign in signs_with(SignsConfig())}
         earlier = {}
         for name in ("consolidation", "ground_glass", NAME):
-            earlier[name] = signs[name].observe(scene, earlier)
+            earlier[name] = look_for(signs[name], scene, earlier)
         return earlier[NAME]
 
     return find

@@ -6,6 +6,7 @@ import pytest
 from cop_imaging.core import Acquisition, Presence
 from cop_imaging.core.finding import Finding
 from cop_imaging.signs.mosaic_attenuation import MosaicAttenuation
+from cop_imaging.signs.observe import look_for
 
 SIDE_MM = 66.0
 EVEN_HU, DARK_HU = -860.0, -930.0
@@ -23,7 +24,7 @@ def seen(b, opaque=None) -> Finding:
     none = np.zeros(scene.lungs.shape, bool)
     haze = none if opaque is None else opaque[scene.box]
     stub = {name: _Mask(mask) for name, mask in (("consolidation", none), ("ground_glass", haze))}
-    return MosaicAttenuation().observe(scene, stub)
+    return look_for(MosaicAttenuation(), scene, stub)
 
 
 class _Mask:

@@ -12,9 +12,9 @@ from cop_imaging.core import Acquisition, Issue, Lesion, Presence, Severity, Sli
 from cop_imaging.core.issue import EVERY_SIGN
 from cop_imaging.signs import SIGNS, SignsConfig, observe, schema_of, signs_with, vectorize
 from cop_imaging.signs.intervals import spans
-from cop_imaging.signs.lesions import MOST_LESIONS, best_slice, lesion_table
+from cop_imaging.signs.lesions import MOST_LESIONS, lesion_table
 from cop_imaging.signs.lungs import expected_volume_ml
-from cop_imaging.signs.presence import POSSIBLE_SCORE, PRESENT_SCORE, graded, presence_of
+from cop_imaging.signs.presence import POSSIBLE_SCORE, PRESENT_SCORE, graded, presence_of, seen
 from cop_imaging.signs.reliability import by_thickness
 
 SMALL = (54.0, 54.0, 66.0)
@@ -151,11 +151,11 @@ def test_the_schema_changes_with_every_name_unit_and_order():
 
 
 def test_a_lesion_can_be_found_again(scene):
-    mask = observe(scene)[1].mask
+    finding = observe(scene)[1]
+    mask, best = finding.mask, finding.best_z
     (lesion,) = lesion_table(mask, scene, 0.2)
     index = np.rint(scene.geometry.to_index(lesion.centre_mm)).astype(int)
     assert mask[tuple(index)]
-    best = best_slice(mask)
     areas = mask.sum(axis=(1, 2))
     assert areas[best] == areas.max()
     assert lesion.z_mm == pytest.approx(scene.geometry.to_patient((best, 0, 0))[2])
@@ -188,7 +188,8 @@ def test_lesions_come_largest_first_and_at_most_fifty(scene):
 def test_an_empty_mask_has_no_lesion_and_no_best_slice(scene):
     none = np.zeros(scene.lungs.shape, bool)
     assert lesion_table(none, scene, 0.0) == ()
-    assert best_slice(none) is None
+    sign = SIGNS[1]
+    assert seen(sign, 0.0, {f.name: (None, None, None) for f in sign.features}, none).best_z is None
 
 
 def test_slices_without_identity_leave_the_lesion_without(scene):

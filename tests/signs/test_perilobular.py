@@ -6,6 +6,7 @@ import pytest
 from cop_imaging.core import Presence
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs import SignsConfig, signs_with
+from cop_imaging.signs.observe import look_for
 
 LOBULE_MM = 18.0
 UNDER_PLEURA_X = -38.0
@@ -22,7 +23,7 @@ def seen(block):
         scene, found = lung.scene(), {}
         for sign in signs_with(SignsConfig()):
             if sign.name in ("honeycombing", "bands", "perilobular"):
-                found[sign.name] = sign.observe(scene, {need: found[need] for need in sign.needs})
+                found[sign.name] = look_for(sign, scene, found)
         return found["perilobular"]
 
     return see

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cop_imaging.core import Acquisition, Presence
+from cop_imaging.signs.observe import look_for
 from cop_imaging.signs.pleural_effusion import PleuralEffusion
 
 SIDE_MM = 60.0
@@ -30,7 +31,7 @@ def scene(block):
 
 
 def seen(scene):
-    return PleuralEffusion().observe(scene, {})
+    return look_for(PleuralEffusion(), scene, {})
 
 
 def test_the_volume_is_given_for_each_side(scene, value):

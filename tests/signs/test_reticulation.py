@@ -7,6 +7,7 @@ from scipy.spatial import cKDTree
 from cop_imaging.core import Presence
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs import SignsConfig, signs_with
+from cop_imaging.signs.observe import look_for
 
 MIDDLE, HALF = (0.0, 0.0, -24.0), (22.0, 22.0, 15.0)
 NEEDED = ("consolidation", "ground_glass", "honeycombing", "bands", "perilobular", "reticulation", "crazy_paving")
@@ -23,7 +24,7 @@ def seen(block):
         scene, found = lung.scene(), {}
         for sign in signs_with(SignsConfig()):
             if sign.name in NEEDED:
-                found[sign.name] = sign.observe(scene, {need: found[need] for need in sign.needs})
+                found[sign.name] = look_for(sign, scene, found)
         return found
 
     return see
