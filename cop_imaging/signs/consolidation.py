@@ -10,7 +10,8 @@ import numpy as np
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray, Float32Array
 from cop_imaging.core.finding import Feature, Finding, Reliability
-from cop_imaging.core.grid import closed, distance_to, fill_holes, keep_large, resample
+from cop_imaging.core.geometry import Geometry
+from cop_imaging.core.grid import closed, components, distance_to, fill_holes, keep_large, resample
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.beside_fluid import beside_fluid
@@ -18,6 +19,7 @@ from cop_imaging.signs.between_vessels import SHELL_PER_BLUR, edge_blur_mm, leas
 from cop_imaging.signs.distribution import distribution_features, distribution_of
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import lesion_table
+from cop_imaging.signs.line_density import net
 from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 
@@ -91,6 +93,30 @@ class ConsolidationConfig(Section):
         unit="mm",
         means="largest radius of a vessel inside the lungs",
         source="hilar vessels wider than 10 mm are not lung",
+    )
+    net_hu: float = quantity(
+        28.0,
+        low=10.0,
+        high=80.0,
+        unit="HU",
+        means="mean strength of fine lines around a place from which it is a net, in a scan without noise",
+        source="as ground glass; set on made chests",
+    )
+    net_share: float = quantity(
+        0.4,
+        low=0.1,
+        high=1.0,
+        unit="1",
+        means="share of a component inside a net of lines from which it may be the net and no consolidation",
+        source="0.4 to 1.0 for walls of cysts and dense reticulation; set on made chests",
+    )
+    net_mean_hu: float = quantity(
+        -140.0,
+        low=-300.0,
+        high=0.0,
+        unit="HU",
+        means="mean density of such a component below which it is the net",
+        source="-240 to -150 HU for dense reticulation, above -120 HU for consolidation; set on made chests",
     )
     collapsed_mm: float = quantity(
         14.0,
@@ -167,28 +193,35 @@ class Consolidation:
         """Mask, distribution with intervals, and presence."""
         del earlier
         c = self.config
-        whole = consolidated(scene, c.low_hu, c)
+        grid = scene.geometry.resampled(_coarser(scene.geometry.spacing_mm, c.grid_mm))
+        nothing = np.zeros(scene.lungs.shape, dtype=bool)
+        lines = net(scene, nothing, grid, strength_hu=c.net_hu, between_hu=c.low_hu)
+        whole = consolidated(scene, c.low_hu, lines, grid, c)
         unsure = scene.uncertain
         collapsed = beside_fluid(scene, least_mm=c.collapsed_mm, per_thickness=c.collapsed_per_fluid)
         if collapsed is not None:
             unsure = unsure | collapsed
         mask = certain(whole, unsure, scene, c.smallest_ml)
         value = distribution_of(self.name, mask, scene, smallest_patch_ml=c.smallest_ml)
-        others = [certain(consolidated(scene, hu, c), unsure, scene, c.smallest_ml) for hu in c.low_hu_range]
+        others = [
+            certain(consolidated(scene, hu, lines, grid, c), unsure, scene, c.smallest_ml) for hu in c.low_hu_range
+        ]
         moved = [distribution_of(self.name, m, scene, smallest_patch_ml=c.smallest_ml) for m in (*others, whole)]
         score = graded(value[f"{self.name}.extent_percent"] or 0.0, c.possible_percent, c.present_percent)
         return seen(self, score, spans(value, moved), mask, lesion_table(mask, scene, c.smallest_ml))
 
 
-def consolidated(scene: Scene, low_hu: float, config: ConsolidationConfig) -> BoolArray:
+def consolidated(
+    scene: Scene, low_hu: float, lines: BoolArray, grid: Geometry, config: ConsolidationConfig
+) -> BoolArray:
     """Mask of consolidation above ``low_hu``, bool on the scene's crop.
 
     A place is consolidated when it is dense without gaps and thicker than a vessel can be at its depth: vessels taper
     from the hilum to the pleura, and between the lines of a net there is air. The rest of a consolidated patch is the
-    dense lung within that thickness of such a place, with the air tubes inside it. Thickness is measured on a grid of
-    about 1.2 mm; the border of the mask follows the scan's own voxels.
+    dense lung within that thickness of such a place, with the air tubes inside it. What lies mostly inside a net of
+    ``lines`` (bool on ``grid``) is walls of cysts or reticulation. Thickness is measured on ``grid``, of about 1.2 mm;
+    the border of the mask follows the scan's own voxels.
     """
-    grid = scene.geometry.resampled(_coarser(scene.geometry.spacing_mm, config.grid_mm))
     inside = resample(scene.lungs, scene.geometry, grid, method="nearest") > 0
     smooth = resample(scene.smooth_hu, scene.geometry, grid)
     lumen = resample(scene.airways, scene.geometry, grid, method="nearest")
@@ -204,12 +237,26 @@ def consolidated(scene: Scene, low_hu: float, config: ConsolidationConfig) -> Bo
         return np.zeros(scene.lungs.shape, dtype=bool)
     near = distance_to(marker, grid) <= calibre + grid.spacing_mm[1]
     patch = closed(dense & near, grid, config.bronchogram_mm)
-    patch = fill_holes(patch, axial=True) & inside
+    patch = without_nets(fill_holes(patch, axial=True) & inside, smooth, lines, config)
     own = (scene.smooth_hu > low_hu) & (scene.lungs > 0)
     # Tubes of air inside the patch come from the grid, its outline from the scan.
     core = resample(patch.astype(np.float32), grid, scene.geometry)
     mask = ((core > INNER_SHARE) | (own & (core > OUTER_SHARE))) & (scene.lungs > 0)
     return keep_large(mask, scene.geometry, least_ml(scene.geometry, config.smallest_ml))
+
+
+def without_nets(
+    patch: BoolArray, density_hu: Float32Array, lines: BoolArray, config: ConsolidationConfig
+) -> BoolArray:
+    """The components that are not walls of cysts or dense reticulation: these lie in a net and are less dense."""
+    labels, n = components(patch)
+    size = np.maximum(np.bincount(labels.ravel(), minlength=n + 1), 1)
+    within = np.bincount(labels[lines], minlength=n + 1) / size
+    mean_hu = np.bincount(labels.ravel(), density_hu.ravel(), minlength=n + 1) / size
+    kept = (within < config.net_share) | (mean_hu >= config.net_mean_hu)
+    kept[0] = False
+    out: BoolArray = kept[labels]
+    return out
 
 
 def certain(mask: BoolArray, unsure: BoolArray, scene: Scene, smallest_ml: float) -> BoolArray:

@@ -18,6 +18,7 @@ from cop_imaging.signs.between_vessels import haze_density, least_ml
 from cop_imaging.signs.distribution import distribution_features, distribution_of
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import lesion_table
+from cop_imaging.signs.line_density import net
 from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 
@@ -96,6 +97,22 @@ class GroundGlassConfig(Section):
         unit="mm",
         means="thickness below which haze is a remaining shell or a fissure",
         source="twice the point-spread width; estimate",
+    )
+    net_hu: float = quantity(
+        28.0,
+        low=10.0,
+        high=80.0,
+        unit="HU",
+        means="mean strength of fine lines around a place from which it is a net, in a scan without noise",
+        source="as reticulation; set on made chests",
+    )
+    between_net_hu: float = quantity(
+        265.0,
+        low=100.0,
+        high=500.0,
+        unit="HU",
+        means="density between the lines of a net above the mode of aerated lung, from which it holds haze",
+        source="blurred lines raise the lung between them by 200 to 280 HU; set on made chests",
     )
     smallest_ml: float = quantity(
         0.5, low=0.05, high=5.0, unit="mL", means="smallest component that is kept", source="about a 10 mm sphere"
@@ -176,7 +193,7 @@ class GroundGlass:
             "Hazy increase in lung density in which vessels stay visible: lung between vessels from "
             f"{c.above_aerated_hu:g} HU above its own mode (held to {c.lower_hu_range[0]:g} to "
             f"{c.lower_hu_range[1]:g} HU) to {c.upper_hu:g} HU, components of at least {c.smallest_ml:g} mL; "
-            "partial-volume shells and symmetric dependent haze are not counted."
+            "partial-volume shells, nets of fine lines and symmetric dependent haze are not counted."
         )
 
     def reliability(self, acquisition: Acquisition) -> tuple[Reliability, str]:
@@ -193,14 +210,22 @@ class GroundGlass:
         strip = dependent_strip(work, scene, c.dependent_mm)
         low = lower_limit_hu(scene.aerated_mode_hu, c)
         limits = (low, c.upper_hu)
-        view = self._density(scene, consolidation, work, c.upper_hu)
+        # Lines that lie close blur into what looks like haze where a scan is smooth.
+        fine = net(
+            scene,
+            consolidation,
+            work,
+            strength_hu=c.net_hu,
+            between_hu=scene.aerated_mode_hu + c.between_net_hu,
+        )
+        view = self._density(scene, consolidation, fine, work, c.upper_hu)
         mask, haze_ml = haze_mask(*view, work, scene, consolidation, strip, limits, c)
         value = self._values(mask, haze_ml, low, scene)
         fewer = (min(low + c.tried_step_hu, c.lower_hu_range[1]), c.upper_hu_range[0])
         more = (max(low - c.tried_step_hu, c.lower_hu_range[0]), c.upper_hu_range[1])
         # What is consolidation by the usual limit alone may be haze by the higher one.
         sure = consolidation & (scene.smooth_hu > more[1])
-        more_view = self._density(scene, sure, work, more[1])
+        more_view = self._density(scene, sure, fine, work, more[1])
         moved = []
         for other_view, dense, tried in ((view, consolidation, fewer), (more_view, sure, more)):
             other, other_haze_ml = haze_mask(*other_view, work, scene, dense, strip, tried, c)
@@ -209,10 +234,14 @@ class GroundGlass:
         return seen(self, score, spans(value, moved), mask, lesion_table(mask, scene, c.smallest_ml))
 
     def _density(
-        self, scene: Scene, without: BoolArray, work: Geometry, dense_hu: float
+        self, scene: Scene, without: BoolArray, fine: BoolArray, work: Geometry, dense_hu: float
     ) -> tuple[Float32Array, BoolArray]:
         c = self.config
-        return haze_density(scene, without, work, sigma_mm=c.average_mm, shell_mm=c.shell_mm, dense_hu=dense_hu)
+        density, clean = haze_density(
+            scene, without, work, sigma_mm=c.average_mm, shell_mm=c.shell_mm, dense_hu=dense_hu
+        )
+        density[fine] = np.nan
+        return density, clean & ~fine
 
     def _values(self, mask: BoolArray, haze_ml: float, low_hu: float, scene: Scene) -> dict[str, float | None]:
         table = distribution_of(self.name, mask, scene, smallest_patch_ml=self.config.smallest_ml)

@@ -11,7 +11,7 @@ from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import dilated, resample, smoothed
 from cop_imaging.core.scene import Scene
 
-__all__ = ["LineDensity", "line_density", "local_mean", "on_scene", "union", "usual_strength"]
+__all__ = ["LineDensity", "line_density", "local_mean", "net", "on_scene", "union", "usual_strength"]
 
 SHELL_MM, DENSE_SHELL_MM, PLEURA_MM = 1.25, 2.5, 2.5
 """Partial-volume shells of vessels and bronchi, of dense lung and of the pleura, in which no line is counted."""
@@ -48,6 +48,22 @@ def line_density(scene: Scene, tubes: BoolArray, dense: BoolArray) -> LineDensit
     strength = local_mean(ridges.line_hu, counted, grid, missing=0.0)
     between = local_mean(ridges.fine_hu, counted & (ridges.line_hu < BETWEEN_HU), grid, missing=-1000.0)
     return LineDensity(grid, counted, strength, between)
+
+
+def net(scene: Scene, dense: BoolArray, work: Geometry, *, strength_hu: float, between_hu: float) -> BoolArray:
+    """Where lines lie close, and the lung between them is less dense than ``between_hu``; bool on the grid ``work``.
+
+    Parameters
+    ----------
+    dense : bool [z, y, x]
+        Dense lung in which no lines are counted, on the scene's crop.
+    strength_hu : float
+        Least mean strength of the lines in a scan without noise.
+    """
+    lines = line_density(scene, scene.vessels | scene.airways, dense)
+    found = lines.strength_hu > usual_strength(strength_hu, scene.noise_hu)
+    found &= lines.between_hu < between_hu
+    return resample(found, lines.geometry, work, method="nearest")
 
 
 def local_mean(values: Float32Array, counted: BoolArray, grid: Geometry, *, missing: float) -> Float32Array:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cop_imaging.core import Acquisition, Presence
 from cop_imaging.signs.beside_fluid import beside_fluid
-from cop_imaging.signs.consolidation import ConsolidationConfig, consolidated, vessel_radius_mm
+from cop_imaging.signs.consolidation import ConsolidationConfig, consolidated, vessel_radius_mm, without_nets
 
 CONFIG = ConsolidationConfig()
 HALF_MM = 45.0
@@ -84,11 +84,24 @@ def test_vessels_grow_with_depth_up_to_a_limit_and_more_where_a_tube_is_seen(dep
     assert tubes.max() <= CONFIG.vessel_radius_most_mm + 1e-6
 
 
+def test_what_lies_in_a_net_of_lines_is_kept_only_where_it_is_dense():
+    patch, density = np.zeros((4, 12, 24), bool), np.full((4, 12, 24), -800.0, np.float32)
+    loose, tight = np.s_[1:3, 2:10, 2:10], np.s_[1:3, 2:10, 14:22]
+    patch[loose], patch[tight] = True, True
+    density[loose], density[tight] = -200.0, -60.0
+    everywhere, nowhere = np.ones_like(patch), np.zeros_like(patch)
+    kept = without_nets(patch, density, everywhere, CONFIG)
+    assert kept[tight].all()
+    assert not kept[loose].any()
+    assert (without_nets(patch, density, nowhere, CONFIG) == patch).all()
+
+
 @settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.tuples(st.floats(-400.0, -100.0), st.floats(-400.0, -100.0)))
 def test_raising_the_limit_never_grows_the_mask(balled, limits):
     low, high = sorted(limits)
-    wide, narrow = (consolidated(balled, limit, CONFIG) for limit in (low, high))
+    grid = balled.geometry
+    wide, narrow = (consolidated(balled, limit, np.zeros(grid.shape, bool), grid, CONFIG) for limit in (low, high))
     assert not (narrow & ~wide).any()
 
 

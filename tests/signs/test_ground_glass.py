@@ -119,7 +119,7 @@ def test_a_net_of_lines_is_no_ground_glass_and_haze_between_the_lines_is(block, 
             b.box((0.0, at, 0.0), (22.0, 0.8, 22.0), 0.0)
         volumes[between_hu] = value(look(b.scene(), "ground_glass"), "volume_ml")
     assert volumes[-860.0] < 0.05 * 44.0**3 / 1000
-    assert volumes[HAZE_HU] > 0.25 * 44.0**3 / 1000
+    assert volumes[HAZE_HU] > 0.2 * 44.0**3 / 1000
 
 
 def test_a_lung_mask_that_is_too_wide_makes_neither_haze_nor_consolidation(block, look, value):
