@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     learn = commands.add_parser("train", help="train, on a GPU when there is one; goes on from the state")
     learn.add_argument("folder", type=Path, help="of samples; it may grow meanwhile")
     learn.add_argument("--state", type=Path, required=True, help="file that is written every now and then")
+    learn.add_argument("--begin-with", type=Path, help="state whose weights a new training begins with")
     learn.add_argument("--steps", type=int, default=15_000)
     learn.add_argument("--batch", type=int, default=4, help="views in a step")
     learn.add_argument("--rate", type=float, help="highest learning rate")
@@ -80,6 +81,7 @@ def train(given: argparse.Namespace) -> None:
         minutes=given.minutes,
         rate=given.rate or LEARNING_RATE,
         statistics=not given.keep_statistics,
+        begin_with=given.begin_with,
         tell=tell,
     )
 

@@ -60,7 +60,8 @@ mask, and how much of what the mask adds around it is lung. The classical method
 - Borders are those of 3.5 mm cubes: thin layers of consolidation on the pleura are lost where the border errs by half
   a voxel.
 - All disease is made by one family of drawings. No expert's outline of real disease was learned from or measured on.
-- A lobe as homogeneous and nearly as dense as fluid is called fluid, and thin or encapsulated fluid airless lung.
+- A lobe as homogeneous and nearly as dense as fluid is called fluid, a rind of consolidation on the pleura in part, and
+  thin or encapsulated fluid airless lung.
 - Under a raised half of the diaphragm stomach, spleen and the fat around them can be called lung.
 - Perihilar masses can stay outside, and parts of a wide aorta and main bronchi come in.
 - Children, pneumonectomy, transplanted organs, drains and large hernias were never seen.

@@ -25,6 +25,8 @@ LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 2.5e-3, 1e-3, 60
 KEPT = 0.998
 """Share of the running mean of the weights that a step keeps."""
 AIRLESS_WEIGHT, FLUID_WEIGHT = 4.0, 2.0
+VIEW_MAKERS = 8
+"""Threads that make views on a GPU, which waits for their small operations; on processors they only share the cores."""
 UNKNOWN = 255
 LONGEST_GRADIENT = 2.0
 
@@ -39,6 +41,7 @@ def train_lungs(
     minutes: float | None = None,
     rate: float = LEARNING_RATE,
     statistics: bool = True,
+    begin_with: Path | None = None,
     save_every: int = 100,
     widths: tuple[int, ...] = WIDTHS,
     tell: Callable[[str], None] | None = None,
@@ -57,19 +60,24 @@ def train_lungs(
         Highest learning rate.
     statistics : bool
         Learn the normalisation's statistics too; without it they stay as they are, for small batches at the end.
+    begin_with : file, optional
+        State of an earlier training whose mean network a new one begins with, at step 0 and with a new optimiser.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cudnn.benchmark = True
     training = Training.begun(seed, widths, device)
     if state.exists():
         training.take_up(state)
+    elif begin_with is not None:
+        training.begin_with(begin_with)
     for module in training.network.modules():
         if isinstance(module, torch.nn.BatchNorm3d):
             module.train(statistics)
     pool = Samples(samples, device)
     end = np.inf if minutes is None else time.monotonic() + 60.0 * minutes
     recent, told = [], time.monotonic()
-    for views in views_ahead(pool, range(training.step, steps), batch, seed):
+    makers = VIEW_MAKERS if device.type == "cuda" else 1
+    for views in views_ahead(pool, range(training.step, steps), batch, seed, makers):
         part = min((training.step + 1) / WARM_UP, 0.5 + 0.5 * float(np.cos(np.pi * training.step / steps)) + 1e-3)
         recent.append(training.learn(views, rate * part))
         late = time.monotonic() > end
@@ -124,6 +132,12 @@ class Training:
         if old["optimiser"] is not None:
             self.optimiser.load_state_dict(old["optimiser"])
         self.step, self.curve = int(old["step"]), list(old["curve"])
+
+    def begin_with(self, state: Path) -> None:
+        """Begin anew with the mean network of a saved state."""
+        old = torch.load(state, weights_only=True, map_location=next(self.network.parameters()).device)
+        self.network.load_state_dict(old["mean"])
+        self.mean.load_state_dict(old["mean"])
 
     def save(self, path: Path) -> None:
         """Write the state whole or not at all."""

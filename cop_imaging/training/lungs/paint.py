@@ -14,10 +14,10 @@ from cop_imaging.training.lungs.chance import CROP, Chance
 
 __all__ = ["with_airless", "with_fluid", "with_patches"]
 
-POCKET = 0.3
+POCKET = 0.45
 """How often painted fluid is a pocket on the pleura."""
-MEDIAL = 0.5
-"""How often a patch on the pleura is moved to the side of the mediastinum."""
+MEDIAL, BASAL = 0.45, 0.2
+"""How often a patch on the pleura is moved to the side of the mediastinum, and how often towards the diaphragm."""
 PATCHES, PATCH_VOXELS = 6, (2.0, 11.0)
 """Most patches in a view, and their radii in voxels."""
 SHARP_TO_HAZY = (0.02, 0.25)
@@ -109,8 +109,11 @@ def with_patches(
     values = torch.full_like(hu, -10.0)
     for _ in range(1 + int(chance.between(0.0, PATCHES - 0.001))):
         points = rim[[int(chance.between(0.0, len(rim) - 1.0)) for _ in range(4)]]
-        medial = chance.happens(MEDIAL)
-        point = points[(points[:, 2] - CROP[2] // 2).abs().argmin()] if medial else points[0]
+        point = points[0]
+        if chance.happens(MEDIAL):
+            point = points[(points[:, 2] - CROP[2] // 2).abs().argmin()]
+        elif chance.happens(BASAL / (1.0 - MEDIAL)):
+            point = points[points[:, 0].argmin()]
         radius = float(np.exp(chance.between(*np.log(PATCH_VOXELS))))
         values = torch.maximum(values, near(chance, point) * (10.0 / radius))
     cells = 6 + int(chance.between(0.0, 10.0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +15,7 @@ from cop_imaging.training.lungs.views import Stored, View, view_of
 
 __all__ = ["Samples", "views_ahead"]
 
-MADE = 0.45
+MADE = 0.35
 """Share of made chests among the views."""
 CENTRE, CENTRE_SHARE = ("t08", "t09", "t10", "t11", "t13", "t15"), 0.5
 """Scans of the centre that has most of them are shown half as often as the others."""
@@ -55,13 +57,17 @@ class Samples:
         return own[sorted(own)[int(rng.integers(len(own)))]]
 
 
-def views_ahead(pool: Samples, steps: range, batch: int, seed: int) -> Iterator[list[View]]:
-    """The views of each step; those of the next are made, on a stream of their own, while this one is learned."""
-    stream = torch.cuda.Stream() if pool.device.type == "cuda" else None  # type: ignore[no-untyped-call]
-    reader = torch.cuda.current_stream() if stream else None
+def views_ahead(pool: Samples, steps: range, batch: int, seed: int, makers: int = 1) -> Iterator[list[View]]:
+    """The views of each step; those of the next ones are made, on streams of their own, while this one is learned."""
+    gpu = pool.device.type == "cuda"
+    reader = torch.cuda.current_stream() if gpu else None
+    own = threading.local()
 
     def made(step: int) -> list[View]:
         rng = np.random.default_rng([seed, step])
+        if gpu and not hasattr(own, "stream"):
+            own.stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream = own.stream if gpu else None
         with torch.cuda.stream(stream):
             views = [view_of(pool.draw(rng), rng) for _ in range(batch)]
         if stream and reader:
@@ -70,11 +76,10 @@ def views_ahead(pool: Samples, steps: range, batch: int, seed: int) -> Iterator[
                 tensor.record_stream(reader)
         return views
 
-    with ThreadPoolExecutor(1) as ahead:
-        waiting = ahead.submit(made, steps[0]) if steps else None
+    with ThreadPoolExecutor(makers) as ahead:
+        waiting = deque(ahead.submit(made, step) for step in steps[: makers + 1])
         for step in steps:
-            assert waiting is not None
-            views = waiting.result()
-            if step + 1 < steps.stop:
-                waiting = ahead.submit(made, step + 1)
+            views = waiting.popleft().result()
+            if step + makers + 1 < steps.stop:
+                waiting.append(ahead.submit(made, step + makers + 1))
             yield views

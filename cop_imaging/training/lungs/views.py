@@ -16,12 +16,12 @@ from cop_imaging.training.lungs.paint import with_airless, with_fluid, with_patc
 
 __all__ = ["Stored", "View", "channels", "view_of"]
 
-TURN_DEG, TILT_DEG, SCALE, STRETCH = 20.0, 10.0, (0.82, 1.22), 0.12
+TURN_DEG, TILT_DEG, SCALE, STRETCH = 20.0, 10.0, (0.82, 1.22), 0.15
 SHIFT_VOXELS = (20.0, 8.0, 12.0)
-BEND_VOXELS = 3.0
+BEND_VOXELS = 4.0
 RAISED, RAISED_VOXELS, DOME_VOXELS = 0.3, (6.0, 18.0), (8.0, 13.0)
 """How often half of the diaphragm is pushed up, how far, and the SD of the bulge across the body."""
-PATCHED, CONSOLIDATED, FLUID, WHITE = 0.35, 0.3, 0.35, 0.06
+PATCHED, CONSOLIDATED, FLUID, WHITE = 0.6, 0.3, 0.4, 0.06
 """How often lung is painted with patches, airless in regions, filled with fluid, or airless as a whole."""
 
 

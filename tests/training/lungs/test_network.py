@@ -157,3 +157,20 @@ def test_kept_statistics_do_not_move(samples, tmp_path):
         if "running" in name:
             assert torch.equal(before[name], after[name])
     assert not torch.equal(before["classes.weight"], after["classes.weight"])
+
+
+def test_a_new_training_begins_with_the_mean_of_another_at_its_first_step(samples, tmp_path):
+    loop.train_lungs(samples, tmp_path / "a.pt", steps=3, batch=1, widths=TINY)
+    mean, _ = loop.train_lungs(samples, tmp_path / "b.pt", steps=0, widths=TINY, begin_with=tmp_path / "a.pt")
+    weights, _ = loop.trained(tmp_path / "a.pt", TINY)
+    assert all(np.array_equal(weights[name], array) for name, array in exported(mean).items())
+    _, curve = loop.train_lungs(samples, tmp_path / "b.pt", steps=2, widths=TINY, begin_with=tmp_path / "a.pt")
+    assert [row["step"] for row in curve] == [2.0]
+
+
+def test_views_made_by_several_threads_come_in_order_and_are_those_of_one(samples):
+    chests = pool.Samples(samples, torch.device("cpu"))
+    one, several = (list(pool.views_ahead(chests, range(3, 14), 2, 5, makers)) for makers in (1, 4))
+    assert len(one) == len(several) == 11
+    for a, b in zip(one, several, strict=True):
+        assert all(torch.equal(x.hu, y.hu) for x, y in zip(a, b, strict=True))
