@@ -273,8 +273,10 @@ def haze_mask(
     found = keep_large(found, work, least_ml(work, config.smallest_ml))
     haze = dependent_haze(found, strip, config)
     kept = resample((found & ~haze).astype(np.float32), work, scene.geometry) > 0.5
-    # Small vessels blur into the haze around them: only what is denser than haze is told apart.
-    mask = kept & (scene.lungs > 0) & ~consolidation & (scene.smooth_hu <= limits_hu[1]) & ~scene.airways
+    # Vessels too small for the grid belong to the haze around them; wider ones, and what else is denser, do not.
+    thick = resample(scene.smooth_hu, scene.geometry, work) > limits_hu[1]
+    denser = (scene.smooth_hu > limits_hu[1]) & resample(thick, work, scene.geometry, method="nearest")
+    mask = kept & (scene.lungs > 0) & ~consolidation & ~denser & ~scene.airways
     return keep_large(mask, scene.geometry, least_ml(scene.geometry, config.smallest_ml)), float(
         haze.sum()
     ) * work.voxel_ml
