@@ -90,6 +90,14 @@ class LargeNoduleOrMassConfig(Section):
         means="diameter up to which it is taken for one there",
         source="the interlobar artery is up to 16 mm wide, and longer than wide; estimate",
     )
+    vessel_share: float = quantity(
+        0.3,
+        low=0.0,
+        high=1.0,
+        unit="1",
+        means="share of its volume that the tube filter takes for vessel from which one of that diameter is a vessel",
+        source="nodules and masses 0, forks of vessels 0.3 to 0.9; set on made chests",
+    )
     possible: float = quantity(
         0.9, low=0.0, high=1.0, unit="1", means="nearness to the limits of shape that is possible", source="estimate"
     )
@@ -169,7 +177,7 @@ class LargeNoduleOrMass:
         # Thick slices show a mass, but no haze: what needs haze is then missing.
         hazy = np.zeros_like(solid) if haze is None else resample(haze, scene.geometry, grid, method="nearest")
         opacity_ml = float(solid.sum() + hazy.sum()) * grid.voxel_ml
-        parts = self._without_hilum(self._parts(fill_holes(solid), grid), scene, grid)
+        parts = self._without_vessels(self._parts(fill_holes(solid), grid), scene, grid)
         faint = self._parts(hazy & ~dilated(solid, grid, SHELL_MM), grid)
         pure = int(((faint.quality >= 1.0) & (faint.shapes.diameter_mm <= c.mass_mm)).sum())
         rows = np.flatnonzero(parts.quality >= 1.0)
@@ -212,8 +220,8 @@ class LargeNoduleOrMass:
         quality = np.minimum(quality, c.elongation / np.maximum(s.elongation, 1e-6))
         return _Parts(labels, s, np.where(s.diameter_mm >= c.diameter_mm, quality, 0.0))
 
-    def _without_hilum(self, parts: _Parts, scene: Scene, grid: Geometry) -> _Parts:
-        """The parts, but for those of a vessel's width that touch the mediastinal surface of the lung."""
+    def _without_vessels(self, parts: _Parts, scene: Scene, grid: Geometry) -> _Parts:
+        """The parts, but for vessels: what looks like one, or is as wide and touches the mediastinal surface."""
         c, n = self.config, len(parts.quality)
         if n == 0:
             return parts
@@ -223,7 +231,10 @@ class LargeNoduleOrMass:
         touches[np.unique(parts.labels[dilated(outside, grid, TOUCHES_MM)])] = True
         highest = np.asarray(ndimage.minimum(depth_mm, parts.labels, np.arange(1, n + 1)))
         hilar = touches[1:] & (highest > c.hilum_mm) & (parts.shapes.diameter_mm <= c.hilar_vessel_mm)
-        return _Parts(parts.labels, parts.shapes, np.where(hilar, 0.0, parts.quality))
+        tubes = parts.labels[resample(scene.vessels, scene.geometry, grid, method="nearest")]
+        within = np.bincount(tubes, minlength=n + 1)[1:] / np.bincount(parts.labels.ravel(), minlength=n + 1)[1:]
+        vessel = hilar | ((within > c.vessel_share) & (parts.shapes.diameter_mm <= c.hilar_vessel_mm))
+        return _Parts(parts.labels, parts.shapes, np.where(vessel, 0.0, parts.quality))
 
     def _in_haze(self, part: BoolArray, solid: BoolArray, hazy: BoolArray, grid: Geometry) -> bool:
         """Whether most of the shell around the part is ground glass."""
