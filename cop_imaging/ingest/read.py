@@ -47,7 +47,7 @@ class Chosen:
 
 
 def read_series(
-    source: Path | SeriesFiles,
+    source: Path | str | SeriesFiles,
     config: IngestConfig = DEFAULTS,
     *,
     series: str | None = None,
@@ -58,7 +58,7 @@ def read_series(
 
     Parameters
     ----------
-    source : Path or SeriesFiles
+    source : Path, str or SeriesFiles
         A folder, searched with all folders below it; a file (multi-frame CT, NIfTI, NRRD, MetaImage); a ZIP or TAR
         archive; or one series of ``find_series``. Files that are no DICOM are ignored; of several stacks the one that
         ``config.choice`` prefers is read, and the others are remarked on.
@@ -93,7 +93,7 @@ def read_series(
 
 
 def read_volume(
-    source: Path | SeriesFiles,
+    source: Path | str | SeriesFiles,
     config: IngestConfig = DEFAULTS,
     *,
     series: str | None = None,

@@ -31,7 +31,7 @@ class Found:
 
 
 @contextmanager
-def opened(source: Path | SeriesFiles, config: ArchiveConfig) -> Iterator[Found]:
+def opened(source: Path | str | SeriesFiles, config: ArchiveConfig) -> Iterator[Found]:
     """The files of a source for the length of the block; an archive is unpacked for so long.
 
     Raises
@@ -41,7 +41,9 @@ def opened(source: Path | SeriesFiles, config: ArchiveConfig) -> Iterator[Found]
     """
     if isinstance(source, SeriesFiles):
         yield Found(source.name, source.files)
-    elif source.is_dir():
+        return
+    source = Path(source)
+    if source.is_dir():
         yield _folder(source, str(source))
     elif not source.exists():
         raise SeriesError(

@@ -72,10 +72,10 @@ class BronchialDilationConfig(Section):
         source="within 1 cm of the pleura",
     )
     possible_percent: float = quantity(
-        2.0, low=0.1, high=50.0, unit="percent", means="share of the length from which it is possible", source=MADE
+        4.0, low=0.1, high=50.0, unit="percent", means="share of the length from which it is possible", source=MADE
     )
     present_percent: float = quantity(
-        5.0, low=0.1, high=80.0, unit="percent", means="share of the length from which it is present", source=MADE
+        8.0, low=0.1, high=80.0, unit="percent", means="share of the length from which it is present", source=MADE
     )
     thickness_mm: float = quantity(
         1.5, low=0.5, high=3.0, unit="mm", means="slice thickness up to which it is measured well", source="1.5 mm"

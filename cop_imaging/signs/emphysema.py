@@ -90,7 +90,7 @@ class EmphysemaConfig(Section):
         source="about 10 mm across: a bulla; Hansell 2008",
     )
     possible_percent: float = quantity(
-        0.5,
+        0.7,
         low=0.0,
         high=10.0,
         unit="percent of lung",
@@ -98,7 +98,7 @@ class EmphysemaConfig(Section):
         source="set on made chests",
     )
     present_percent: float = quantity(
-        1.0,
+        1.5,
         low=0.0,
         high=20.0,
         unit="percent of lung",

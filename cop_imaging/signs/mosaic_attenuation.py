@@ -133,7 +133,7 @@ class MosaicAttenuationConfig(Section):
         source="one lobule; estimate",
     )
     possible_percent: float = quantity(
-        0.2,
+        0.5,
         low=0.0,
         high=10.0,
         unit="percent of lung",
@@ -141,7 +141,7 @@ class MosaicAttenuationConfig(Section):
         source="set on made chests",
     )
     present_percent: float = quantity(
-        0.5,
+        1.0,
         low=0.0,
         high=20.0,
         unit="percent of lung",

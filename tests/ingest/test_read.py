@@ -86,6 +86,11 @@ def test_names_numbers_and_threads_change_nothing(write):
     np.testing.assert_array_equal(other.hu, plain.hu)
 
 
+def test_a_path_may_be_text(write):
+    folder = write()
+    assert read_volume(str(folder)).digest == read_volume(folder).digest
+
+
 def test_the_order_on_disk_does_not_change_the_digest(write):
     flips = [(tuple(s * X), tuple(t * Y)) for s, t in itertools.product((1.0, -1.0), repeat=2)]
     digests = {read_volume(write(f"{n}", row=row, column=column)).digest for n, (row, column) in enumerate(flips)}
