@@ -30,7 +30,7 @@ from cop_imaging.core.arrays import BoolArray, Float64Array
 from cop_imaging.core.scene import Scene
 from cop_imaging.scene import build_scene
 from cop_imaging.signs import observe
-from cop_imaging.signs.airway_runs import bronchi_of
+from cop_imaging.signs.air.bronchi import bronchi_of
 from cop_imaging.synth.airways import wall_mm
 from cop_imaging.synth.case import CaseSpec, draw_case, stream
 from cop_imaging.synth.diseases.knowledge import load_knowledge

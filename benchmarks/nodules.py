@@ -27,7 +27,7 @@ from cop_imaging.core.arrays import AnyArray
 from cop_imaging.core.scene import Scene
 from cop_imaging.ingest import read_series
 from cop_imaging.scene import build_scene
-from cop_imaging.signs.nodule_candidates import Blobs
+from cop_imaging.signs.nodules.candidates import Blobs
 from cop_imaging.signs.small_nodules import SmallNodules
 from cop_imaging.synth.case import draw_case, draw_disease, stream
 from cop_imaging.synth.diseases.emphysema import with_emphysema

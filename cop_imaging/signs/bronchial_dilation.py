@@ -12,7 +12,7 @@ from cop_imaging.core.arrays import Float64Array
 from cop_imaging.core.finding import Feature, Finding, Reliability, not_assessable
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
-from cop_imaging.signs.airway_runs import Bronchi, bronchi_of, median, percent
+from cop_imaging.signs.air.bronchi import Bronchi, bronchi_of, median, percent
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness

@@ -13,7 +13,7 @@ from cop_imaging.core.finding import Feature, Finding, Reliability
 from cop_imaging.core.grid import resample
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
-from cop_imaging.signs.gas_pockets import Pockets, gas_pockets
+from cop_imaging.signs.air.pockets import Pockets, gas_pockets
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import lesions_of_labels
 from cop_imaging.signs.presence import graded, seen

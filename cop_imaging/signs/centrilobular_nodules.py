@@ -14,8 +14,8 @@ from cop_imaging.core.finding import Feature, Finding, Reliability
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.intervals import spans
-from cop_imaging.signs.nodule_candidates import Blobs, blobs, without_doubles
-from cop_imaging.signs.nodule_features import marked, nodule_features, nodule_table, voxels_of
+from cop_imaging.signs.nodules.candidates import Blobs, blobs, without_doubles
+from cop_imaging.signs.nodules.features import marked, nodule_features, nodule_table, voxels_of
 from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 

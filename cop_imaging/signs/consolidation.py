@@ -14,12 +14,12 @@ from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import closed, components, distance_to, fill_holes, keep_large, resample
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
-from cop_imaging.signs.beside_fluid import beside_fluid
-from cop_imaging.signs.between_vessels import SHELL_PER_BLUR, edge_blur_mm, least_ml, without_lines
+from cop_imaging.signs.density.beside_fluid import beside_fluid
+from cop_imaging.signs.density.between_vessels import SHELL_PER_BLUR, edge_blur_mm, least_ml, without_lines
 from cop_imaging.signs.distribution import distribution_features, distribution_of
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import lesion_table
-from cop_imaging.signs.line_density import net
+from cop_imaging.signs.lines.density import net
 from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 

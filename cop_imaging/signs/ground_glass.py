@@ -14,11 +14,11 @@ from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import components, distance_to, keep_large, opened, resample
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
-from cop_imaging.signs.between_vessels import haze_density, least_ml
+from cop_imaging.signs.density.between_vessels import haze_density, least_ml
 from cop_imaging.signs.distribution import distribution_features, distribution_of
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import lesion_table
-from cop_imaging.signs.line_density import net
+from cop_imaging.signs.lines.density import net
 from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 

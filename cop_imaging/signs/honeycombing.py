@@ -13,7 +13,7 @@ from cop_imaging.core.finding import Feature, Finding, Reliability
 from cop_imaging.core.grid import bounding_box, closed
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
-from cop_imaging.signs.air_cells import AirCells, air_cells, clusters_of, union_of_balls
+from cop_imaging.signs.air.cells import AirCells, air_cells, clusters_of, union_of_balls
 from cop_imaging.signs.distribution import distribution_features, distribution_of
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import lesion_table

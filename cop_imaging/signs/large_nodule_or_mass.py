@@ -15,11 +15,11 @@ from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import components, dilated, fill_holes, opened, resample
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
-from cop_imaging.signs.compact_shapes import Shapes, shapes_of
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import lesions_of_labels
 from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
+from cop_imaging.signs.shapes.compact import Shapes, shapes_of
 
 __all__ = ["LargeNoduleOrMass", "LargeNoduleOrMassConfig"]
 

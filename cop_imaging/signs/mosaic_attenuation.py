@@ -14,8 +14,8 @@ from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import closed, components, dilated, eroded, keep_large, opened, resample, volume_ml_by_label
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
+from cop_imaging.signs.density.even_lung import against_even_lung, clean_lung_hu
 from cop_imaging.signs.distribution import distribution_features, distribution_of
-from cop_imaging.signs.even_density import against_even_lung, clean_lung_hu
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import lesion_table
 from cop_imaging.signs.presence import graded, seen

@@ -15,12 +15,12 @@ from cop_imaging.core.grid import dilated, resample
 from cop_imaging.core.ridges import Sheets
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
-from cop_imaging.signs.dense_sheets import DenseSheetConfig, across_pleura, dense_sheets, filled_around
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import lesion_table
+from cop_imaging.signs.lines.pieces import Pieces, mean_by_piece, pieces_of
+from cop_imaging.signs.lines.sheets import DenseSheetConfig, across_pleura, dense_sheets, filled_around
 from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
-from cop_imaging.signs.sheet_pieces import Pieces, mean_by_piece, pieces_of
 
 __all__ = ["Perilobular", "PerilobularConfig"]
 

@@ -16,7 +16,7 @@ from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.distribution import distribution_features, distribution_of
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import lesion_table
-from cop_imaging.signs.line_density import LineDensity, line_density, on_scene, union, usual_strength
+from cop_imaging.signs.lines.density import LineDensity, line_density, on_scene, union, usual_strength
 from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 

@@ -12,16 +12,16 @@ from cop_imaging.core.finding import Feature, Finding, Lesion, Reliability, not_
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.distribution import distribution_features, distribution_of
-from cop_imaging.signs.halo_candidates import CoarseLung, candidate_places, coarse_lung
-from cop_imaging.signs.halo_limits import ReversedHaloConfig
-from cop_imaging.signs.halo_nodules import nodules_with_halo
-from cop_imaging.signs.halo_ring import Ring, centred, measure_ring
-from cop_imaging.signs.halo_verdict import LOOK_ALIKES, Verdict, among_cells, verdict_of
+from cop_imaging.signs.halo.candidates import CoarseLung, candidate_places, coarse_lung
+from cop_imaging.signs.halo.limits import ReversedHaloConfig
+from cop_imaging.signs.halo.nodules import nodules_with_halo
+from cop_imaging.signs.halo.ring import Ring, centred, measure_ring
+from cop_imaging.signs.halo.verdict import LOOK_ALIKES, Verdict, among_cells, verdict_of
 from cop_imaging.signs.intervals import Span, spans
 from cop_imaging.signs.lesions import lesions_of_labels
 from cop_imaging.signs.presence import seen
 from cop_imaging.signs.reliability import by_thickness
-from cop_imaging.signs.rings import SPHERE_RAYS, sphere_directions, star_mask
+from cop_imaging.signs.shapes.rings import SPHERE_RAYS, sphere_directions, star_mask
 
 __all__ = ["ReversedHalo", "ReversedHaloConfig"]
 

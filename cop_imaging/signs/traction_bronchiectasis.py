@@ -15,7 +15,7 @@ from cop_imaging.core.finding import Feature, Finding, Reliability
 from cop_imaging.core.grid import dilated
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
-from cop_imaging.signs.air_tubes import Tubes, closed_axes, tubes_of
+from cop_imaging.signs.air.tubes import Tubes, closed_axes, tubes_of
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import lesions_of_labels
 from cop_imaging.signs.presence import graded, seen

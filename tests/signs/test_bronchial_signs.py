@@ -6,7 +6,7 @@ import pytest
 from cop_imaging.core import Acquisition, Presence
 from cop_imaging.core.airway_sections import AirwaySections
 from cop_imaging.core.airway_tree import AirwayTree
-from cop_imaging.signs.airway_runs import bronchi_of, median, percent
+from cop_imaging.signs.air.bronchi import bronchi_of, median, percent
 
 BRANCHES, POINTS = 8, 12
 

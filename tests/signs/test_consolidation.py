@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cop_imaging.core import Acquisition, Presence
-from cop_imaging.signs.beside_fluid import beside_fluid
 from cop_imaging.signs.consolidation import ConsolidationConfig, consolidated, vessel_radius_mm, without_nets
+from cop_imaging.signs.density.beside_fluid import beside_fluid
 
 CONFIG = ConsolidationConfig()
 HALF_MM = 45.0

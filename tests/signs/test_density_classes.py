@@ -7,7 +7,7 @@ import pytest
 
 from cop_imaging.core import Acquisition
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.signs.between_vessels import least_ml, without_lines
+from cop_imaging.signs.density.between_vessels import least_ml, without_lines
 from cop_imaging.signs.density_classes import DENSITY_CLASSES, density_classes
 
 SIDE_MM = (60.0, 72.0, 90.0)

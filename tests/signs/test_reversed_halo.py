@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cop_imaging.core import Acquisition, Presence
-from cop_imaging.signs.halo_limits import ReversedHaloConfig
-from cop_imaging.signs.halo_ring import measure_ring
-from cop_imaging.signs.halo_verdict import LOOK_ALIKES, verdict_of
+from cop_imaging.signs.halo.limits import ReversedHaloConfig
+from cop_imaging.signs.halo.ring import measure_ring
+from cop_imaging.signs.halo.verdict import LOOK_ALIKES, verdict_of
 
 SMALL = (66.0, 66.0, 66.0)
 

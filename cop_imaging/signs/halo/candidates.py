@@ -11,7 +11,7 @@ from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Ar
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import distance_to, keep_large, resample, smoothed
 from cop_imaging.core.scene import Scene
-from cop_imaging.signs.rings import sphere_directions
+from cop_imaging.signs.shapes.rings import sphere_directions
 
 __all__ = ["CoarseLung", "Places", "candidate_places", "coarse_lung", "enclosed_share"]
 

@@ -12,8 +12,8 @@ from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Ar
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import closed, components, fill_holes, resample, volume_ml_by_label
 from cop_imaging.core.scene import Scene
-from cop_imaging.signs.compact_shapes import Shapes, shapes_of
-from cop_imaging.signs.rings import sphere_directions
+from cop_imaging.signs.shapes.compact import Shapes, shapes_of
+from cop_imaging.signs.shapes.rings import sphere_directions
 
 __all__ = ["Pockets", "gas_pockets", "walls_mm"]
 

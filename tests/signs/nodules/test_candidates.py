@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from cop_imaging.core import Geometry
-from cop_imaging.signs.nodule_candidates import LEAST_ROUNDNESS, Blobs, peaks, profiles, without_doubles
+from cop_imaging.signs.nodules.candidates import LEAST_ROUNDNESS, Blobs, peaks, profiles, without_doubles
 
 GRID = Geometry((49, 49, 49), (1.0, 1.0, 1.0))
 MIDDLE = GRID.to_patient(np.array([[24.0, 24.0, 24.0]]))

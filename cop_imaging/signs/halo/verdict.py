@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cop_imaging.core.arrays import Float64Array
-from cop_imaging.signs.halo_limits import ReversedHaloConfig
-from cop_imaging.signs.halo_ring import Ring
+from cop_imaging.signs.halo.limits import ReversedHaloConfig
+from cop_imaging.signs.halo.ring import Ring
 from cop_imaging.signs.presence import POSSIBLE_SCORE, PRESENT_SCORE
 
 __all__ = ["LOOK_ALIKES", "Verdict", "among_cells", "verdict_of"]

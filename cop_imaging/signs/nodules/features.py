@@ -9,8 +9,8 @@ from cop_imaging.core.arrays import BoolArray, Int64Array
 from cop_imaging.core.finding import Feature, Lesion
 from cop_imaging.core.scene import BUNDLE_MM, Scene
 from cop_imaging.signs.lesions import lesions_of_labels
-from cop_imaging.signs.nodule_candidates import Blobs
-from cop_imaging.signs.nodule_masks import labelled
+from cop_imaging.signs.nodules.candidates import Blobs
+from cop_imaging.signs.nodules.masks import labelled
 
 __all__ = ["SUBPLEURAL_MM", "marked", "nodule_features", "nodule_table", "voxels_of"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cop_imaging.core import Geometry
-from cop_imaging.signs.compact_shapes import shapes_of
+from cop_imaging.signs.shapes.compact import shapes_of
 
 GRID = Geometry((40, 60, 80), (1.5, 1.0, 0.8))
 

@@ -19,7 +19,7 @@ from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import distance_to, resample
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.separable import blurred
-from cop_imaging.signs.rings import sphere_directions
+from cop_imaging.signs.shapes.rings import sphere_directions
 
 __all__ = ["Blobs", "blobs", "peaks", "profiles", "without_doubles"]
 

@@ -8,9 +8,9 @@ from scipy import ndimage
 from cop_imaging.core.arrays import Float64Array
 from cop_imaging.core.grid import distance_to
 from cop_imaging.core.scene import Scene
-from cop_imaging.signs.halo_candidates import CoarseLung
-from cop_imaging.signs.halo_ring import Ring
-from cop_imaging.signs.rings import SPHERE_RAYS, STEP_MM, cast
+from cop_imaging.signs.halo.candidates import CoarseLung
+from cop_imaging.signs.halo.ring import Ring
+from cop_imaging.signs.shapes.rings import SPHERE_RAYS, STEP_MM, cast
 
 __all__ = ["nodules_with_halo"]
 

@@ -14,7 +14,7 @@ from cop_imaging.core.arrays import AnyArray, BoolArray, Float64Array, Int64Arra
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import resample, smoothed
 from cop_imaging.core.scene import Scene
-from cop_imaging.signs.rings import sphere_directions
+from cop_imaging.signs.shapes.rings import sphere_directions
 
 __all__ = ["AirCells", "air_cells", "clusters_of", "union_of_balls"]
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from cop_imaging.core import Geometry
-from cop_imaging.signs.rings import all_directions, cast, circle_directions, rim_of, sphere_directions, star_mask
+from cop_imaging.signs.shapes.rings import all_directions, cast, circle_directions, rim_of, sphere_directions, star_mask
 
 
 @given(st.integers(20, 400))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cop_imaging.core import Geometry
-from cop_imaging.signs.air_tubes import AXES, closed_axes, tubes_of
+from cop_imaging.signs.air.tubes import AXES, closed_axes, tubes_of
 
 
 def grid(spacing=(1.0, 1.0, 1.0), size_mm=48.0):

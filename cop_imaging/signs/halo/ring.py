@@ -8,8 +8,8 @@ import numpy as np
 
 from cop_imaging.core.arrays import BoolArray, Float64Array
 from cop_imaging.core.scene import Scene
-from cop_imaging.signs.halo_limits import ReversedHaloConfig
-from cop_imaging.signs.rings import SPHERE_RAYS, STEP_MM, Rays, Rim, cast, rim_of
+from cop_imaging.signs.halo.limits import ReversedHaloConfig
+from cop_imaging.signs.shapes.rings import SPHERE_RAYS, STEP_MM, Rays, Rim, cast, rim_of
 
 __all__ = ["Ring", "centred", "measure_ring"]
 

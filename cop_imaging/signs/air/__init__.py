@@ -1,0 +1,1 @@
+"""Air spaces in the lung: cells, tubes, bronchi and pockets of gas."""

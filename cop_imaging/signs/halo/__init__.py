@@ -1,0 +1,1 @@
+"""Rings of dense lung: candidates, their measures, and what each is."""

@@ -1,0 +1,1 @@
+"""Fine lines and sheets, as several signs share them."""

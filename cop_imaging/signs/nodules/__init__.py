@@ -1,0 +1,1 @@
+"""Round opacities up to 10 mm: candidates, their masks and numbers."""

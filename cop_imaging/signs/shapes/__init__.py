@@ -1,0 +1,1 @@
+"""Shapes around a point and of a component, as several signs share them."""
