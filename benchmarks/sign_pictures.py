@@ -14,6 +14,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 from matplotlib.patheffects import withStroke
+from skimage.measure import label, regionprops
 
 from cop_imaging.anatomy import segment
 from cop_imaging.core import Finding, Scene
@@ -25,6 +26,14 @@ from cop_imaging.synth import CHESTS, EXAMPLES, Phantom, example_chests
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images" / "signs"
 WINDOW_HU = (-1350.0, 150.0)
+WINDOWS_HU = {
+    "mosaic_attenuation": (-1000.0, -650.0),
+    "emphysema": (-1050.0, -700.0),
+    "pleural_effusion": (-160.0, 240.0),
+}
+"""Windows of signs that the usual one hardly shows."""
+LONG = ("bands",)
+"""Signs that are shown where they are long and thin, not where they are largest."""
 LEAST_MM, MARGIN_MM = 60.0, 12.0
 """Smallest width of the enlarged place, and lung shown around the sign."""
 MOST_BYTES = 60_000
@@ -40,8 +49,16 @@ def place(finding: Finding, truth: BoolArray) -> tuple[int, BoolArray]:
     """The slice in which the sign is both true and marked most, and its largest piece in it."""
     hit = truth if finding.mask is None or not (finding.mask & truth).any() else finding.mask & truth
     z = int(np.argmax(hit.sum(axis=(1, 2))))
+    if finding.sign in LONG:
+        slices = np.flatnonzero(hit.any(axis=(1, 2)))
+        z = int(slices[np.argmax([length_of(hit[k]) for k in slices])])
     labels, _ = components(truth[z][None])
     return z, labels[0] == 1
+
+
+def length_of(mask: BoolArray) -> float:
+    """How much longer than wide the longest piece of a slice is, in voxels."""
+    return max(piece.major_axis_length - 2.0 * piece.minor_axis_length for piece in regionprops(label(mask)))
 
 
 def window_of(where: BoolArray, scene: Scene) -> tuple[float, float, float, float]:
@@ -77,7 +94,8 @@ def draw(finding: Finding, scene: Scene, truth: BoolArray, target: Path) -> None
         1, 2, figsize=(6.4, 2.75), layout="constrained", gridspec_kw={"width_ratios": [columns / rows, 1]}
     )
     for axis in axes:
-        axis.imshow(scene.hu[z], cmap="gray", vmin=WINDOW_HU[0], vmax=WINDOW_HU[1], interpolation="bilinear")
+        low, high = WINDOWS_HU.get(finding.sign, WINDOW_HU)
+        axis.imshow(scene.hu[z], cmap="gray", vmin=low, vmax=high, interpolation="bilinear")
         axis.set(xticks=[], yticks=[])
     box = {"fill": False, "edgecolor": "#E69F00", "linewidth": 0.8}
     axes[0].add_patch(plt.Rectangle((left, top), right - left, bottom - top, **box))
