@@ -193,51 +193,69 @@ class Consolidation:
         """Mask, distribution with intervals, and presence."""
         del earlier
         c = self.config
-        grid = scene.geometry.resampled(_coarser(scene.geometry.spacing_mm, c.grid_mm))
-        nothing = np.zeros(scene.lungs.shape, dtype=bool)
-        lines = net(scene, nothing, grid, strength_hu=c.net_hu, between_hu=c.low_hu)
-        whole = consolidated(scene, c.low_hu, lines, grid, c)
+        view = view_of(scene, c)
+        whole = consolidated(scene, view, c.low_hu, c)
         unsure = scene.uncertain
         collapsed = beside_fluid(scene, least_mm=c.collapsed_mm, per_thickness=c.collapsed_per_fluid)
         if collapsed is not None:
             unsure = unsure | collapsed
         mask = certain(whole, unsure, scene, c.smallest_ml)
         value = distribution_of(self.name, mask, scene, smallest_patch_ml=c.smallest_ml)
-        others = [
-            certain(consolidated(scene, hu, lines, grid, c), unsure, scene, c.smallest_ml) for hu in c.low_hu_range
-        ]
+        others = [certain(consolidated(scene, view, hu, c), unsure, scene, c.smallest_ml) for hu in c.low_hu_range]
         moved = [distribution_of(self.name, m, scene, smallest_patch_ml=c.smallest_ml) for m in (*others, whole)]
         score = graded(value[f"{self.name}.extent_percent"] or 0.0, c.possible_percent, c.present_percent)
         return seen(self, score, spans(value, moved), mask, lesion_table(mask, scene, c.smallest_ml))
 
 
-def consolidated(
-    scene: Scene, low_hu: float, lines: BoolArray, grid: Geometry, config: ConsolidationConfig
-) -> BoolArray:
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """What thickness is judged on, on a grid of about 1.2 mm: the same for all limits of density."""
+
+    geometry: Geometry
+    inside: BoolArray
+    """The lungs."""
+    hu: Float32Array
+    opened_hu: Float32Array
+    """Density without bright lines; bronchi and what lies outside the lungs count as solid."""
+    calibre_mm: Float32Array
+    """Half the thickness up to which dense lung is vessel, wall or shell."""
+    lines: BoolArray
+    """Nets of fine lines."""
+
+
+def view_of(scene: Scene, config: ConsolidationConfig) -> View:
+    """The maps of a scene."""
+    source, c = scene.geometry, config
+    grid = source.resampled(_coarser(source.spacing_mm, c.grid_mm))
+    inside = resample(scene.lungs, source, grid, method="nearest") > 0
+    hu = resample(scene.smooth_hu, source, grid)
+    lumen, tubes = (resample(mask, source, grid, method="nearest") for mask in (scene.airways, scene.vessels))
+    opened_hu = without_lines(np.where(lumen | ~inside, SOLID_HU, hu), np.ones_like(inside))
+    calibre = vessel_radius_mm(resample(scene.depth_mm, source, grid), tubes, c)
+    calibre = np.maximum(calibre, min(SHELL_PER_BLUR * edge_blur_mm(scene), c.vessel_radius_most_mm / 2))
+    nothing = np.zeros(scene.lungs.shape, dtype=bool)
+    lines = net(scene, nothing, grid, strength_hu=c.net_hu, between_hu=c.low_hu)
+    return View(grid, inside, hu, opened_hu, calibre, lines)
+
+
+def consolidated(scene: Scene, view: View, low_hu: float, config: ConsolidationConfig) -> BoolArray:
     """Mask of consolidation above ``low_hu``, bool on the scene's crop.
 
     A place is consolidated when it is dense without gaps and thicker than a vessel can be at its depth: vessels taper
     from the hilum to the pleura, and between the lines of a net there is air. The rest of a consolidated patch is the
     dense lung within that thickness of such a place, with the air tubes inside it. What lies mostly inside a net of
-    ``lines`` (bool on ``grid``) is walls of cysts or reticulation. Thickness is measured on ``grid``, of about 1.2 mm;
-    the border of the mask follows the scan's own voxels.
+    lines is walls of cysts or reticulation. The border of the mask follows the scan's own voxels.
     """
-    inside = resample(scene.lungs, scene.geometry, grid, method="nearest") > 0
-    smooth = resample(scene.smooth_hu, scene.geometry, grid)
-    lumen = resample(scene.airways, scene.geometry, grid, method="nearest")
-    dense = (smooth > low_hu) & inside
-    tubes = resample(scene.vessels, scene.geometry, grid, method="nearest")
-    calibre = vessel_radius_mm(resample(scene.depth_mm, scene.geometry, grid), tubes, config)
-    calibre = np.maximum(calibre, min(SHELL_PER_BLUR * edge_blur_mm(scene), config.vessel_radius_most_mm / 2))
+    grid, inside = view.geometry, view.inside
+    dense = (view.hu > low_hu) & inside
     # Tubes of air are part of the patch: they do not make it thin.
     filled = closed(dense, grid, config.bronchogram_mm) & inside
-    marker = distance_to(~filled, grid) > calibre
-    marker &= without_lines(np.where(lumen | ~inside, SOLID_HU, smooth), np.ones_like(inside)) > low_hu
+    marker = (distance_to(~filled, grid) > view.calibre_mm) & (view.opened_hu > low_hu)
     if not marker.any():
         return np.zeros(scene.lungs.shape, dtype=bool)
-    near = distance_to(marker, grid) <= calibre + grid.spacing_mm[1]
+    near = distance_to(marker, grid) <= view.calibre_mm + grid.spacing_mm[1]
     patch = closed(dense & near, grid, config.bronchogram_mm)
-    patch = without_nets(fill_holes(patch, axial=True) & inside, smooth, lines, config)
+    patch = without_nets(fill_holes(patch, axial=True) & inside, view.hu, view.lines, config)
     own = (scene.smooth_hu > low_hu) & (scene.lungs > 0)
     # Tubes of air inside the patch come from the grid, its outline from the scan.
     core = resample(patch.astype(np.float32), grid, scene.geometry)

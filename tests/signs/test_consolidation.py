@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cop_imaging.core import Acquisition, Presence
-from cop_imaging.signs.consolidation import ConsolidationConfig, consolidated, vessel_radius_mm, without_nets
+from cop_imaging.signs.consolidation import ConsolidationConfig, consolidated, vessel_radius_mm, view_of, without_nets
 from cop_imaging.signs.density.beside_fluid import beside_fluid
 
 CONFIG = ConsolidationConfig()
@@ -100,8 +100,8 @@ def test_what_lies_in_a_net_of_lines_is_kept_only_where_it_is_dense():
 @given(st.tuples(st.floats(-400.0, -100.0), st.floats(-400.0, -100.0)))
 def test_raising_the_limit_never_grows_the_mask(balled, limits):
     low, high = sorted(limits)
-    grid = balled.geometry
-    wide, narrow = (consolidated(balled, limit, np.zeros(grid.shape, bool), grid, CONFIG) for limit in (low, high))
+    view = view_of(balled, CONFIG)
+    wide, narrow = (consolidated(balled, view, limit, CONFIG) for limit in (low, high))
     assert not (narrow & ~wide).any()
 
 
