@@ -37,6 +37,11 @@ LEAST_DICE, LEAST_KEPT, LEAST_ML = 0.93, 0.7, 5.0
 FEW_FALSE_ALARMS = 0.08
 """Share of good masks that may be doubted when limits are looked for: below what is wanted, for chance."""
 VOXEL_ML = GRID_MM**3 / 1000.0
+WITHOUT: dict[str, dict[str, float]] = {
+    "by unclear volume alone": {"least_expected": 0.0, "most_disputed": 10.0, "most_watery": 1.0},
+    "by the other numbers alone": {"most_unclear": 1.0, "most_unclear_turned": 1.0},
+}
+"""Limits that are lifted to see what the rest is worth."""
 Row = dict[str, object]
 
 
@@ -123,6 +128,13 @@ def report(rows: Sequence[Row], limits: DoubtConfig) -> None:
     print(f"  Dice below {LEAST_DICE}: {share([r for r in wrong if r['dice'] < LEAST_DICE], hit)}")  # type: ignore[operator]
     print(f"  only bitten: {share([r for r in wrong if r['dice'] >= LEAST_DICE], hit)}")  # type: ignore[operator]
     print(f"good masks doubted: {share(right, hit)}; without ingestion's word {share(right, hit_alone)}")
+    for title, off in WITHOUT.items():
+        fewer = limits.model_copy(update=off)
+
+        def hit_fewer(row: Row, fewer: DoubtConfig = fewer) -> bool:
+            return doubted(row, fewer)
+
+        print(f"  {title}: bad {share(wrong, hit_fewer)}, good {share(right, hit_fewer)}")
     print(f"  but for headers that lie: {share([r for r in right if r not in lying], hit)}")
     print(f"headers that lie, named by ingestion: {share(lying, lambda r: bool(r['doubt']['turned']))}")  # type: ignore[index]
     useless = [r for r in masks if (r["doubt"]["expected_dice"] or 1.0) < limits.least_usable]  # type: ignore[index]
@@ -147,8 +159,15 @@ def fitted(rows: Sequence[Row]) -> DoubtConfig:
 
 def candidates() -> Iterator[DoubtConfig]:
     """Round limits."""
-    for unclear, turned in itertools.product(np.arange(0.03, 0.13, 0.005), (0.6, 0.7, 0.8, 0.9, 1.0)):
-        yield DoubtConfig(most_unclear=round(unclear, 3), most_unclear_turned=round(turned * unclear, 3))
+    for unclear, turned, disputed, watery in itertools.product(
+        np.arange(0.05, 0.085, 0.005), (0.7, 0.8, 0.9), (0.1, 0.12, 0.14, 0.16, 0.2), (0.03, 0.035, 0.04, 0.045, 0.05)
+    ):
+        yield DoubtConfig(
+            most_unclear=round(unclear, 3),
+            most_unclear_turned=round(turned * unclear, 3),
+            most_disputed=disputed,
+            most_watery=watery,
+        )
 
 
 def main() -> None:

@@ -2,60 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from cop_imaging.anatomy.config import AnatomyConfig
 from cop_imaging.anatomy.doubt_config import DoubtConfig
-from cop_imaging.anatomy.lung_network import LungLogits
+from cop_imaging.anatomy.evidence import Evidence
 from cop_imaging.anatomy.lungs import WholeLungs
 from cop_imaging.core.anatomy import LEFT, RIGHT, Doubt
 from cop_imaging.core.arrays import BoolArray, UInt8Array
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import resample
 from cop_imaging.core.issue import EVERY_SIGN, Issue, Severity
 from cop_imaging.core.volume import CTVolume
 
-__all__ = ["Evidence", "doubt_of", "mask_issues", "weigh_mask"]
+__all__ = ["doubt_of", "mask_issues"]
 
 EDGE_CONTACT_MM2 = 400.0
 """Lung area on the first or last slice, or at the sides of the scanned field, from which the lungs are cut off."""
 REACH_MM = 2.0
 """How near to what was not scanned lung lies at the sides: the mask may end a voxel before it."""
 TRUST_SCALE_ML = 400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What is to be expected of a mask, were the network's probabilities true."""
-
-    expected_dice: float
-    """Dice's coefficient of the mask and the lungs."""
-    unclear: float
-    """Volume inside the body that the likeliest class is wrong about, over the volume of the mask."""
-
-
-def weigh_mask(logits: LungLogits, mask: BoolArray, body: BoolArray, work: Geometry) -> Evidence:
-    """Hold a lung mask against the network's probabilities, on the network's grid.
-
-    Parameters
-    ----------
-    logits : LungLogits
-    mask, body : bool [z, y, x]
-        Both lungs, and everything inside the skin, on the work grid.
-    """
-    grid = logits.geometry
-    shares = np.exp(logits.logits - logits.logits.max(axis=0))
-    shares /= shares.sum(axis=0)
-    lung = shares[1] + shares[2]
-    inside = resample(mask.astype(np.float32), work, grid, outside=0.0) > 0.5
-    within = resample(body.astype(np.float32), work, grid, outside=0.0) > 0.5
-    voxels = max(float(inside.sum()), 1.0)
-    return Evidence(
-        expected_dice=float(2.0 * lung[inside].sum() / (float(lung.sum()) + voxels)),
-        unclear=float((1.0 - shares.max(axis=0))[within].sum()) / voxels,
-    )
 
 
 def doubt_of(
@@ -98,6 +63,8 @@ def doubt_of(
         unseen=whole.unseen,
         expected_dice=evidence.expected_dice if evidence else None,
         unclear=evidence.unclear if evidence else None,
+        disputed=evidence.disputed if evidence else None,
+        watery=evidence.watery if evidence else None,
         turned=any(i.code == "geometry.mirrored" and i.severity is Severity.ERROR for i in volume.issues),
         given=given,
     )
@@ -120,9 +87,25 @@ def side_contact_mm2(lungs: BoolArray, valid: BoolArray | None, geometry: Geomet
     return area_mm2
 
 
-def most_unclear(doubt: Doubt, config: DoubtConfig) -> float:
-    """The limit on ``Doubt.unclear``."""
-    return config.most_unclear_turned if doubt.turned else config.most_unclear
+def reasons(doubt: Doubt, config: DoubtConfig) -> list[tuple[str, float, float]]:
+    """Why the mask is doubtful: in words, what was measured, and its limit."""
+    out = []
+    expected, unclear, disputed, watery = doubt.expected_dice, doubt.unclear, doubt.disputed, doubt.watery
+    most_unclear = config.most_unclear_turned if doubt.turned else config.most_unclear
+    if unclear is not None and unclear > most_unclear:
+        where = " in a body that lies the other way round than stated" if doubt.turned else ""
+        words = f"the network expects to name {100.0 * unclear:.0f} % of the lungs' volume wrongly{where}"
+        out.append((words, unclear, most_unclear))
+    if expected is not None and expected < config.least_expected:
+        words = f"the network expects it to agree with the lungs by {expected:.2f} only (Dice)"
+        out.append((words, expected, config.least_expected))
+    if watery is not None and watery > config.most_watery:
+        words = f"{100.0 * watery:.0f} % of the airless lung in it may be pleural fluid"
+        out.append((words, watery, config.most_watery))
+    if disputed is not None and disputed > config.most_disputed:
+        words = f"as much as {100.0 * disputed:.0f} % of the airless lung may have been left out or be fluid"
+        out.append((words, disputed, config.most_disputed))
+    return out
 
 
 def mask_issues(doubt: Doubt, config: AnatomyConfig) -> list[Issue]:
@@ -131,7 +114,7 @@ def mask_issues(doubt: Doubt, config: AnatomyConfig) -> list[Issue]:
         return []
     issues = []
     unknown = doubt.unseen > config.most_unseen
-    expected, unclear, limit = doubt.expected_dice, doubt.unclear, most_unclear(doubt, config.doubt)
+    expected, doubts = doubt.expected_dice, reasons(doubt, config.doubt)
     if expected is not None and expected < config.doubt.least_usable and not unknown:
         issues.append(
             Issue(
@@ -145,17 +128,17 @@ def mask_issues(doubt: Doubt, config: AnatomyConfig) -> list[Issue]:
                 limit=config.doubt.least_usable,
             )
         )
-    elif unclear is not None and unclear > limit:
-        where = " in a body that lies the other way round than stated" if doubt.turned else ""
+    elif doubts:
+        _, measured, limit = doubts[0]
         issues.append(
             Issue(
                 code="lungs.doubtful",
                 severity=Severity.WARNING,
-                message=f"The lung mask is doubtful: the network expects to name {100.0 * unclear:.0f} % of the lungs' "
-                f"volume wrongly{where}; look at the mask, and take extents for lower bounds.",
+                message=f"The lung mask is doubtful: {'; '.join(words for words, _, _ in doubts)}. Look at the mask, "
+                "and take extents for lower bounds.",
                 affects=("lungs", EVERY_SIGN, "likelihood"),
                 lower_bounds=(EVERY_SIGN,),
-                measured=round(unclear, 3),
+                measured=round(measured, 3),
                 limit=limit,
             )
         )

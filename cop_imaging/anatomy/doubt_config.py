@@ -6,14 +6,14 @@ from cop_imaging.config import Section, quantity
 
 __all__ = ["DoubtConfig"]
 
-SOURCE = "45 of 48 good masks of hard chests lie below, 27 of 29 bad ones above: benchmarks/lung_doubt.py"
+SOURCE = "44 of 47 bad masks of hard chests lie beyond one of the limits, 1 in 15 good ones: benchmarks/lung_doubt.py"
 
 
 class DoubtConfig(Section):
-    """Limits on what the network's own probabilities say of a mask."""
+    """Limits on what the network's probabilities and the density say of a mask."""
 
     most_unclear: float = quantity(
-        0.065,
+        0.06,
         low=0.0,
         high=1.0,
         unit="1",
@@ -21,11 +21,36 @@ class DoubtConfig(Section):
         source=SOURCE,
     )
     most_unclear_turned: float = quantity(
-        0.047,
+        0.045,
         low=0.0,
         high=1.0,
         unit="1",
         means="the same limit where ingestion is sure that the body lies the other way round than stated",
+        source=SOURCE,
+    )
+    least_expected: float = quantity(
+        0.9,
+        low=0.0,
+        high=1.0,
+        unit="1",
+        means="Dice's coefficient expected of the mask below which it is doubtful",
+        source=SOURCE,
+    )
+    most_disputed: float = quantity(
+        0.14,
+        low=0.0,
+        high=10.0,
+        unit="1",
+        means="airless lung that may have been left out or be fluid, over all airless lung, from which the mask is "
+        "doubtful",
+        source=SOURCE,
+    )
+    most_watery: float = quantity(
+        0.04,
+        low=0.0,
+        high=1.0,
+        unit="1",
+        means="fluid expected in the mask, over its airless lung, from which the mask is doubtful",
         source=SOURCE,
     )
     least_usable: float = quantity(

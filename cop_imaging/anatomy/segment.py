@@ -10,7 +10,8 @@ from cop_imaging.anatomy.aerated import aerated_lung, right_and_left
 from cop_imaging.anatomy.airways import central_airways, full_airways, grow_airways, trachea_seed
 from cop_imaging.anatomy.body import find_body
 from cop_imaging.anatomy.config import AnatomyConfig
-from cop_imaging.anatomy.doubt import doubt_of, mask_issues, weigh_mask
+from cop_imaging.anatomy.doubt import doubt_of, mask_issues
+from cop_imaging.anatomy.evidence import weigh_mask
 from cop_imaging.anatomy.lung_network import LungLogits, load_lung_network, lung_logits
 from cop_imaging.anatomy.lungs import WholeLungs, whole_lungs
 from cop_imaging.anatomy.refine import CROP_MARGIN_MM, full_box, refine_lungs, to_full_grid
@@ -84,7 +85,7 @@ def segment(volume: CTVolume, config: AnatomyConfig | None = None, *, lungs: UIn
     uncertain = to_full_grid(whole.uncertain, work, full) & (labels == 0)
     if whole.doubted is not None:  # its border too: it is dense by partial volume
         uncertain |= to_full_grid(dilated(whole.doubted, work, work.spacing_mm[0]), work, full) & (labels > 0)
-    evidence = None if logits is None else weigh_mask(logits, whole.lungs > 0, body, work)
+    evidence = None if logits is None else weigh_mask(logits, whole.lungs > 0, whole.effusion, body, smooth, work)
     doubt = doubt_of(labels, whole, evidence, volume, work, config, given=lungs is not None)
     return Anatomy(
         geometry=full,

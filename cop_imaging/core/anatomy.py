@@ -38,6 +38,10 @@ class Doubt:
     """Dice's coefficient that the network's own probabilities let expect; None, like the next, without it."""
     unclear: float | None = None
     """Volume inside the body that the network expects to name wrongly, over the lungs'."""
+    disputed: float | None = None
+    """Airless lung that may have been left out, or that may as well be fluid, over all airless lung."""
+    watery: float | None = None
+    """Fluid that network and density expect in the mask, away from fluid that was found, over its airless lung."""
     turned: bool = False
     """Ingestion is sure that the body lies the other way round than stated."""
     given: bool = False

@@ -76,7 +76,7 @@ class AirBronchogramConfig(Section):
         source="lumens of 1.5 to 6 mm with their walls and blurred edges; estimate",
     )
     closed_axes: int = quantity(
-        10,
+        11,
         low=4,
         high=13,
         unit="1",

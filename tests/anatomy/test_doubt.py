@@ -6,64 +6,18 @@ import numpy as np
 import pytest
 
 from cop_imaging.anatomy import AnatomyConfig
-from cop_imaging.anatomy.doubt import doubt_of, mask_issues, weigh_mask
+from cop_imaging.anatomy.doubt import doubt_of, mask_issues
 from cop_imaging.anatomy.doubt_config import DoubtConfig
-from cop_imaging.anatomy.lung_network import CLASSES, LungLogits
 from cop_imaging.anatomy.lungs import WholeLungs
 from cop_imaging.core import CTVolume, Doubt, Geometry, Issue, Severity
 from cop_imaging.core.issue import EVERY_SIGN
 
 WORK = Geometry((40, 60, 80), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))
-GRID = WORK.resampled((4.0, 4.0, 4.0))
-LUNG, SEEN = np.s_[6:34, 10:50, 8:40], np.s_[3:17, 5:25, 4:20]
-HALF = np.s_[6:34, 10:50, 8:24]
-
-
-def evidence(strength=6.0, mask=None):
-    """A lung that the network sees with some strength, and a mask of it, whole when left out."""
-    logits = np.zeros((len(CLASSES), *GRID.shape), dtype=np.float32)
-    logits[0] = strength
-    logits[0][SEEN], logits[1][SEEN] = 0.0, strength
-    if mask is None:
-        mask = np.zeros(WORK.shape, dtype=bool)
-        mask[LUNG] = True
-    return weigh_mask(LungLogits(logits, GRID), mask, np.ones(WORK.shape, dtype=bool), WORK)
-
-
-def half():
-    """A mask that leaves out half of the lung."""
-    mask = np.zeros(WORK.shape, dtype=bool)
-    mask[LUNG] = True
-    mask[HALF] = False
-    return mask
-
-
-def test_a_mask_that_is_what_a_sure_network_sees_is_expected_to_be_right():
-    found = evidence(strength=9.0)
-    assert found.expected_dice > 0.98
-    assert found.unclear < 0.01
-
-
-def test_a_mask_that_leaves_out_half_of_what_a_sure_network_sees_is_expected_to():
-    assert evidence(strength=9.0, mask=half()).expected_dice == pytest.approx(2.0 * 0.5 / 1.5, abs=0.03)
-
-
-def test_the_less_sure_the_network_the_more_is_unclear_and_the_less_is_expected():
-    found = [evidence(strength=s) for s in (6.0, 4.0, 3.0, 2.0)]
-    unclear, expected = [f.unclear for f in found], [f.expected_dice for f in found]
-    assert unclear == sorted(unclear)
-    assert expected == sorted(expected, reverse=True)
-
-
-def test_what_lies_outside_the_body_makes_nothing_unclear():
-    logits = np.zeros((len(CLASSES), *GRID.shape), dtype=np.float32)
-    nothing = np.zeros(WORK.shape, dtype=bool)
-    found = weigh_mask(LungLogits(logits, GRID), half(), nothing, WORK)
-    assert found.unclear == 0.0
+LUNG = np.s_[6:34, 10:50, 8:40]
 
 
 def doubt(**fields):
-    known = {"expected_dice": 0.98, "unclear": 0.03}
+    known = {"expected_dice": 0.98, "unclear": 0.03, "disputed": 0.05, "watery": 0.01}
     return Doubt(**(known | fields))
 
 
@@ -76,9 +30,12 @@ CODES = {"lungs.doubtful": Severity.WARNING, "lungs.unusable": Severity.ERROR, "
     ("fields", "codes"),
     [
         ({}, []),
-        ({"expected_dice": None, "unclear": None}, []),
+        ({"expected_dice": None, "unclear": None, "disputed": None, "watery": None}, []),
         ({"unclear": TOO_MUCH}, ["lungs.doubtful"]),
         ({"turned": True, "unclear": TURNED}, ["lungs.doubtful"]),
+        ({"expected_dice": 0.85}, ["lungs.doubtful"]),
+        ({"disputed": LIMITS.most_disputed * 1.01}, ["lungs.doubtful"]),
+        ({"watery": LIMITS.most_watery * 1.01}, ["lungs.doubtful"]),
         ({"turned": True}, []),
         ({"unclear": TURNED}, []),
         ({"expected_dice": 0.5, "unclear": TOO_MUCH}, ["lungs.unusable"]),
@@ -90,6 +47,9 @@ CODES = {"lungs.doubtful": Severity.WARNING, "lungs.unusable": Severity.ERROR, "
         "classical",
         "unsure",
         "turned and unsure",
+        "far off",
+        "bitten",
+        "drowned",
         "turned",
         "less unsure",
         "hopeless",
@@ -111,6 +71,12 @@ def test_the_doubt_is_said_with_its_number_and_its_limit():
     assert "12 % of the lungs' volume" in issue.message
     assert "the other way round" in issue.message
     assert (issue.measured, issue.limit) == (0.123, LIMITS.most_unclear_turned)
+
+
+def test_every_reason_of_a_doubt_is_said():
+    (issue,) = mask_issues(doubt(unclear=0.123, disputed=0.4, watery=0.21, expected_dice=0.85), AnatomyConfig())
+    for words in ("12 % of the lungs' volume", "0.85 only", "21 % of the airless lung in it", "as much as 40 %"):
+        assert words in issue.message
 
 
 @pytest.mark.parametrize(
