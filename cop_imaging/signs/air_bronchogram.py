@@ -30,7 +30,7 @@ class AirBronchogramConfig(Section):
     """Limits of the air bronchogram."""
 
     lumen_hu: float = quantity(
-        -550.0,
+        -600.0,
         low=-900.0,
         high=-300.0,
         unit="HU",
@@ -38,7 +38,7 @@ class AirBronchogramConfig(Section):
         source=f"-700 HU without blur; a lumen of 2 mm is blurred to about -600 HU; {MADE}",
     )
     lumen_hu_range: tuple[float, float] = quantity(
-        (-650.0, -450.0),
+        (-700.0, -500.0),
         unit="HU",
         means="tried range of that limit, from which the interval comes",
         source="estimate",
@@ -76,7 +76,7 @@ class AirBronchogramConfig(Section):
         source="lumens of 1.5 to 6 mm with their walls and blurred edges; estimate",
     )
     closed_axes: int = quantity(
-        11,
+        10,
         low=4,
         high=13,
         unit="1",
@@ -131,6 +131,8 @@ TISSUE_HU = 40.0
 AERATED_WIDTH_MM = 1.6
 """Half width from which a gap must be darker than aerated lung to be a bronchus."""
 DARKER_HU = 30.0
+CERTAIN_MM = 1.5
+"""From a voxel that is closed in along one axis more than is asked for."""
 CELL_RIM_MM = 3.0
 """Beyond a honeycomb's mask, where its cells are still no bronchi."""
 
@@ -218,7 +220,12 @@ class _Look:
         if cells is not None and cells.any():
             near &= ~dilated(cells, self.grid, CELL_RIM_MM)
         self.closed = np.zeros(near.shape, dtype=bool)
-        self.closed[near] = closed_axes(near, self.tissue, self.grid, config.widest_mm) >= config.closed_axes
+        axes = closed_axes(near, self.tissue, self.grid, config.widest_mm)
+        self.closed[near] = axes >= config.closed_axes
+        # Where few voxels of a lumen are closed in as well it lies at the edge of the consolidation.
+        certain = np.zeros(near.shape, dtype=bool)
+        certain[near] = axes > config.closed_axes
+        self.closed &= dilated(certain, self.grid, CERTAIN_MM)
         # What is wide and no darker than aerated lung is lung between two consolidations.
         if self.closed.any():
             dark = self.closed & (self.hu < scene.aerated_mode_hu - DARKER_HU)
