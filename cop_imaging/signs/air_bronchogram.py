@@ -30,7 +30,7 @@ class AirBronchogramConfig(Section):
     """Limits of the air bronchogram."""
 
     lumen_hu: float = quantity(
-        -600.0,
+        -550.0,
         low=-900.0,
         high=-300.0,
         unit="HU",
@@ -38,7 +38,7 @@ class AirBronchogramConfig(Section):
         source=f"-700 HU without blur; a lumen of 2 mm is blurred to about -600 HU; {MADE}",
     )
     lumen_hu_range: tuple[float, float] = quantity(
-        (-700.0, -500.0),
+        (-650.0, -450.0),
         unit="HU",
         means="tried range of that limit, from which the interval comes",
         source="estimate",
