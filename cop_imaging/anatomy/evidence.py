@@ -1,0 +1,106 @@
+"""What the network's probabilities, and the density of the tissue, let expect of a lung mask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cop_imaging.anatomy.fluid import fluid_odds
+from cop_imaging.anatomy.lung_network import LungLogits
+from cop_imaging.core.arrays import BoolArray, Float32Array
+from cop_imaging.core.geometry import Geometry
+from cop_imaging.core.grid import components, dilated, opened, resample
+
+__all__ = ["Evidence", "weigh_mask"]
+
+AIRLESS_HU = -150.0
+LIKELY, POSSIBLE = 0.5, 0.05
+"""Probability of lung or fluid from which density is asked which, and of lung from which what was left out counts."""
+SUREST = 0.002
+"""No probability of lung or of fluid is taken for less: the network is surer than it is right."""
+LAYER_MM = 3.5
+"""What is thinner is partial volume."""
+BESIDE_FLUID_MM = 14.0
+"""Near fluid that was found the border is unclear anyway."""
+LEAST_ML, MUCH_ML = 4.0, 1000.0
+"""Expected volume of a piece that was left out from which it counts: vessels and the border leave smaller ones in every
+scan; and airless lung that fluid is held against where there is less of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is to be expected of a mask, were the network's probabilities true."""
+
+    expected_dice: float
+    """Dice's coefficient of the mask and the lungs."""
+    unclear: float
+    """Volume inside the body that the likeliest class is wrong about, over the volume of the mask."""
+    disputed: float
+    """Airless lung that may have been left out, or that may as well be fluid, over all airless lung."""
+    watery: float
+    """Fluid that network and density expect in the mask, away from fluid that was found, over its airless lung."""
+
+
+def weigh_mask(
+    logits: LungLogits,
+    mask: BoolArray,
+    effusion: BoolArray | None,
+    body: BoolArray,
+    smooth: Float32Array,
+    work: Geometry,
+) -> Evidence:
+    """Hold a lung mask against the network's probabilities and the density, on the network's grid.
+
+    Parameters
+    ----------
+    logits : LungLogits
+    mask, effusion, body : bool [z, y, x]
+        Both lungs, pleural fluid, and everything inside the skin, on the work grid.
+    smooth : float32 [z, y, x]
+        Density on the work grid, lightly blurred, in HU.
+    """
+    grid = logits.geometry
+    shares = np.exp(logits.logits - logits.logits.max(axis=0))
+    shares /= shares.sum(axis=0)
+    lung = shares[1] + shares[2]
+    fluid_found = np.zeros_like(mask) if effusion is None else effusion
+    inside, wet, within = (
+        resample(m.astype(np.float32), work, grid, outside=0.0) > 0.5 for m in (mask, fluid_found, body)
+    )
+    voxels = max(float(inside.sum()), 1.0)
+    density = resample(smooth, work, grid, antialias=True)
+    disputed, watery = airless_evidence(lung, shares[3], inside, wet, within, density, grid)
+    return Evidence(
+        expected_dice=float(2.0 * lung[inside].sum() / (float(lung.sum()) + voxels)),
+        unclear=float((1.0 - shares.max(axis=0))[within].sum()) / voxels,
+        disputed=disputed,
+        watery=watery,
+    )
+
+
+def airless_evidence(
+    lung: Float32Array,
+    fluid: Float32Array,
+    inside: BoolArray,
+    wet: BoolArray,
+    within: BoolArray,
+    density: Float32Array,
+    grid: Geometry,
+) -> tuple[float, float]:
+    """``disputed`` and ``watery`` from the probabilities of lung and fluid, the mask, fluid, body and density."""
+    airless = within & (density > AIRLESS_HU)
+    left_out = opened(airless & ~inside & ~wet & (lung > POSSIBLE), grid, LAYER_MM)
+    one_of_both = airless & (lung + fluid > LIKELY)
+    odds = np.exp(fluid_odds(density, one_of_both, within, grid))
+    lung, fluid = np.maximum(lung, SUREST), np.maximum(fluid, SUREST)
+    is_fluid = fluid * odds / (lung + fluid * odds)
+    pieces, n = components(left_out)
+    expected = np.bincount(pieces.ravel(), lung.ravel(), n + 1)[1:]
+    least = LEAST_ML / grid.voxel_ml
+    unnamed = float(expected[expected >= least].sum())
+    either = float(np.minimum(is_fluid, 1.0 - is_fluid)[one_of_both].sum())
+    kept = inside & airless
+    apart = kept & ~dilated(wet, grid, BESIDE_FLUID_MM)
+    watery = float(is_fluid[apart].sum()) / max(float(apart.sum()), MUCH_ML / grid.voxel_ml)
+    return (unnamed + either) / max(float(kept.sum()) + unnamed, least), watery
