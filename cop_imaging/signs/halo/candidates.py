@@ -26,7 +26,7 @@ REACH, REACH_MORE_MM = 2.6, 4.0
 PEAK_VOXELS = 5
 WIDE_MM = 5.0
 """Narrower places come later: between vessels there are many, blurred to haze."""
-MOST_LOOKED_AT = 4000
+MOST_LOOKED_AT = 16000
 LOCAL_SIGMA_MM = 1.2
 BRONCHUS_DEPTH_MM = 25.0
 """Depth below the pleura from which a wide bronchus is a common one."""
@@ -93,7 +93,7 @@ def candidate_places(
     thin = look.at(gas, (smooth > aerated + WALL_ABOVE_HU) & lungs, near=True)
     dark = look.at(open_lung & ~walls[0] & ~hazy, walls[0], near=True)
     return (
-        Places(look.ranked(haze), most=28),
+        Places(look.ranked(haze), most=40),
         Places(look.ranked([thin]), most=10),
         Places(look.ranked([dark]), most=8),
     )
