@@ -83,6 +83,8 @@ class Scene:
     aerated_mode_hu: float
     """Most frequent density of aerated lung: how deep the breath was."""
     makers: Mapping[str, Callable[[Scene], Any]] = field(repr=False)
+    haze_mode_hu: float | None = None
+    """Most frequent density of haze, where haze fills most of the lungs."""
     issues: tuple[Issue, ...] = ()
     _maps: dict[str, Any] = field(default_factory=dict, repr=False)
 

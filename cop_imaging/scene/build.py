@@ -12,7 +12,7 @@ from cop_imaging.core.volume import CTVolume
 from cop_imaging.scene import frames
 from cop_imaging.scene.airway_sections import airway_sections
 from cop_imaging.scene.config import SceneConfig
-from cop_imaging.scene.density import aerated_mode_hu
+from cop_imaging.scene.density import density_modes_hu
 from cop_imaging.scene.reference import lung_reference
 from cop_imaging.scene.ridges import ridges_of
 from cop_imaging.scene.smoothing import added_sigma_mm, smooth
@@ -47,6 +47,7 @@ def build_scene(volume: CTVolume, anatomy: Anatomy, config: SceneConfig | None =
         widest_mm=config.widest_smoothing_mm,
     )
     smooth_hu = smooth(hu, geometry, sigma_mm) if sigma_mm > 0 else hu
+    aerated_hu, haze_hu = density_modes_hu(smooth_hu, lungs)
     return Scene(
         hu=hu,
         geometry=geometry,
@@ -63,7 +64,8 @@ def build_scene(volume: CTVolume, anatomy: Anatomy, config: SceneConfig | None =
         gravity=frames.gravity_of(volume.acquisition.patient_position),
         slices=volume.slices[box[0]] if volume.slices else (),
         noise_hu=noise,
-        aerated_mode_hu=aerated_mode_hu(smooth_hu, lungs),
+        aerated_mode_hu=aerated_hu,
+        haze_mode_hu=haze_hu,
         makers=_makers(anatomy, config),
         _maps={"smooth_hu": smooth_hu},
     )

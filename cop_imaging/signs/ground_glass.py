@@ -208,7 +208,7 @@ class GroundGlass:
             return not_assessable(self, "consolidation could not be assessed")
         work = scene.geometry.resampled((c.grid_mm,) * 3)
         strip = dependent_strip(work, scene, c.dependent_mm)
-        low = lower_limit_hu(scene.aerated_mode_hu, c)
+        low = lower_limit_hu(scene.aerated_mode_hu, scene.haze_mode_hu, c)
         limits = (low, c.upper_hu)
         # Lines that lie close blur into what looks like haze where a scan is smooth.
         fine = net(
@@ -248,9 +248,12 @@ class GroundGlass:
         return table | {"ground_glass.lower_limit_hu": low_hu, "ground_glass.dependent_haze_ml": haze_ml}
 
 
-def lower_limit_hu(aerated_mode_hu: float, config: GroundGlassConfig) -> float:
-    """Lower limit of haze for a scan whose aerated lung has that mode."""
-    return float(np.clip(aerated_mode_hu + config.above_aerated_hu, *config.lower_hu_range))
+def lower_limit_hu(aerated_mode_hu: float, haze_mode_hu: float | None, config: GroundGlassConfig) -> float:
+    """Lower limit of haze for a scan whose aerated lung has that mode; at most half way to the mode of haze."""
+    limit = aerated_mode_hu + config.above_aerated_hu
+    if haze_mode_hu is not None:
+        limit = min(limit, (aerated_mode_hu + haze_mode_hu) / 2)
+    return float(np.clip(limit, *config.lower_hu_range))
 
 
 def haze_mask(

@@ -47,9 +47,10 @@ def test_density_outside_the_limits_is_no_ground_glass(block, look, value, hu):
 @given(st.floats(-1000.0, -500.0), st.floats(-1000.0, -500.0))
 def test_the_lower_limit_moves_with_the_breath_inside_its_range(mode, other):
     low, high = sorted((mode, other))
-    assert CONFIG.lower_hu_range[0] <= lower_limit_hu(low, CONFIG) <= lower_limit_hu(high, CONFIG)
-    assert lower_limit_hu(high, CONFIG) <= CONFIG.lower_hu_range[1]
-    middle = lower_limit_hu(-880.0, CONFIG)
+    assert CONFIG.lower_hu_range[0] <= lower_limit_hu(low, None, CONFIG) <= lower_limit_hu(high, None, CONFIG)
+    assert lower_limit_hu(high, None, CONFIG) <= CONFIG.lower_hu_range[1]
+    assert lower_limit_hu(-800.0, -640.0, CONFIG) == -720.0
+    middle = lower_limit_hu(-880.0, None, CONFIG)
     assert middle == -880.0 + CONFIG.above_aerated_hu
 
 
