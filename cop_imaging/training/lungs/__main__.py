@@ -53,6 +53,8 @@ def parser() -> argparse.ArgumentParser:
     measure.add_argument("--classical", action="store_true", help="the classical method instead")
     keep = commands.add_parser("store", help="write the trained weights with their card")
     keep.add_argument("--state", type=Path, required=True)
+    keep.add_argument("--earlier", type=Path, help="a state that the training began with, to lie between the two")
+    keep.add_argument("--share", type=float, default=1.0, help="share of the later weights then (default 1)")
     keep.add_argument("--figures", type=Path, required=True, help="JSON with samples, training and groups of figures")
     keep.add_argument("--out", type=Path, required=True)
     return out
@@ -100,7 +102,7 @@ def store(given: argparse.Namespace) -> None:
     from cop_imaging.training.lungs.keep import store_network
     from cop_imaging.training.lungs.loop import trained
 
-    weights, curve = trained(given.state)
+    weights, curve = trained(given.state, earlier=given.earlier, share=given.share)
     store_network(weights, curve, json.loads(given.figures.read_text(encoding="utf-8")), given.out)
 
 

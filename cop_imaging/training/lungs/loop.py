@@ -93,10 +93,22 @@ def train_lungs(
     return training.mean, training.curve
 
 
-def trained(state: Path, widths: tuple[int, ...] = WIDTHS) -> tuple[dict[str, Float32Array], list[dict[str, float]]]:
-    """The weights that prediction reads, from the running mean of a saved state, and the training curve."""
+def trained(
+    state: Path, widths: tuple[int, ...] = WIDTHS, *, earlier: Path | None = None, share: float = 1.0
+) -> tuple[dict[str, Float32Array], list[dict[str, float]]]:
+    """The weights that prediction reads, from the running mean of a saved state, and the training curve.
+
+    Parameters
+    ----------
+    earlier : file, optional
+        A state that this training began with: the weights lie between the two, with ``share`` of the later one.
+    """
     training = Training.begun(0, widths, torch.device("cpu"))
     training.take_up(state)
+    if earlier is not None:
+        before = Training.begun(0, widths, torch.device("cpu"))
+        before.take_up(earlier)
+        running_mean(training.mean, before.mean, share)
     return exported(training.mean), training.curve
 
 
