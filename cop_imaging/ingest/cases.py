@@ -10,7 +10,7 @@ from pydicom import dcmread
 
 from cop_imaging.ingest.parsing import DAMAGE
 
-__all__ = ["CASE_LENGTH", "patient_case"]
+__all__ = ["CASE_LENGTH", "patient_case", "patient_hash"]
 
 CASE_LENGTH = 12
 """Hexadecimal digits: two of a million cases share them with a chance of 0.2 %."""
@@ -27,10 +27,15 @@ def patient_case(path: Path, key: bytes) -> str | None:
     """
     try:
         header = dcmread(path, stop_before_pixels=True, force=True, specific_tags=["PatientID", "IssuerOfPatientID"])
-        identifier = str(header.get("PatientID") or "").strip()
-        issuer = str(header.get("IssuerOfPatientID") or "").strip()
+        identifier = " ".join(str(header.get("PatientID") or "").split())
+        issuer = " ".join(str(header.get("IssuerOfPatientID") or "").split())
     except DAMAGE:
         return None
+    return patient_hash(identifier, issuer, key)
+
+
+def patient_hash(identifier: str, issuer: str, key: bytes) -> str | None:
+    """The same for an identifier that was read already; None when it is empty."""
     if not identifier:
         return None
     return hmac.new(key, f"{issuer}\0{identifier}".encode(), hashlib.sha256).hexdigest()[:CASE_LENGTH]

@@ -35,9 +35,13 @@ IDENTIFYING = (
     "StudyInstanceUID",
     "FrameOfReferenceUID",
     "PatientID",
+    "IssuerOfPatientID",
     "PatientName",
+    "StudyDate",
+    "SeriesDescription",
 )
-"""Tell images, series, studies and patients apart; they never leave ingestion, and only UIDs do if a user asks."""
+"""Tell images, series, studies and patients apart; they never leave ingestion, and only UIDs do if a user asks. Date
+and description choose series for a batch, and dates become days between scans of one patient."""
 ORDERING = (
     "SOPClassUID",
     "InstanceNumber",

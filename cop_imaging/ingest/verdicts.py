@@ -14,7 +14,7 @@ from cop_imaging.ingest.acquisition import acquisition_of
 from cop_imaging.ingest.choice import described, kind_of, no_slices, ranked
 from cop_imaging.ingest.config import IngestConfig
 from cop_imaging.ingest.headers import sop_class_name
-from cop_imaging.ingest.packing import unpacked
+from cop_imaging.ingest.packing import NO_UID, unpacked
 from cop_imaging.ingest.records import SliceRecord, record_of
 from cop_imaging.ingest.splitting import stacks_of
 from cop_imaging.ingest.stacking import Stack
@@ -70,7 +70,7 @@ def judge_study(task: tuple[list[IndexedSeries], IngestConfig, bool]) -> list[di
     for key, series, study_uid, series_uid, folder, files, size, blobs in study:
         records = [record_of(header) for blob in blobs for header in unpacked(blob)]
         row: dict[str, Any] = {"study": key, "series": series, "folder": folder, "files": files, "bytes": size}
-        if uids:
+        if uids and not series_uid.startswith(NO_UID):
             row |= {"series_uid": series_uid, "study_uid": study_uid}
         found, about = _verdict(records, config)
         rows[series] = row | about
