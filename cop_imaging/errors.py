@@ -68,9 +68,16 @@ class ModelError(CopImagingError):
 
 
 class SourceError(CopImagingError):
-    """A source of series cannot be reached or refuses to answer."""
+    """A source of series cannot be reached or refuses to answer.
+
+    ``code`` names the reason (for example ``source.unreachable``), as that of a ``SeriesError`` does.
+    """
 
     exit_code: ClassVar[int] = 7
+
+    def __init__(self, message: str, *, code: str = "source.failed") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class OutputError(CopImagingError):

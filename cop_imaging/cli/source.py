@@ -1,0 +1,82 @@
+"""From what stands on the command line to the place where series lie; the one reader of credentials."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cop_imaging.archive import ArchiveAccess, Credentials, DicomWebSource, DimseSource, FolderSource, Query, Source
+from cop_imaging.errors import UsageError
+
+__all__ = ["VARIABLE", "credentials_from", "source_of"]
+
+VARIABLE = "COP_IMAGING_ARCHIVE_"
+"""Begins the names of environment variables, such as ``COP_IMAGING_ARCHIVE_PASSWORD``."""
+TEXTS, FILES = ("user", "password", "token"), ("certificate", "key", "ca")
+WEB, PACS = ("http://", "https://"), ("dimse://", "dimses://")
+
+
+def source_of(
+    address: str,
+    *,
+    query: Query,
+    access: ArchiveAccess,
+    credentials: Credentials,
+) -> Source:
+    """The source at an address: a folder, ``https://HOST/dicom-web`` or ``dimse://HOST:PORT/AE``.
+
+    Parameters
+    ----------
+    query : Query
+        What an archive is asked for; a folder is looked through whole.
+
+    Raises
+    ------
+    UsageError
+        If the address cannot be understood, or credentials stand in it; the message does not repeat it.
+    """
+    scheme = address.lower()
+    if scheme.startswith(WEB):
+        return DicomWebSource(address, query, access, credentials)
+    if scheme.startswith(PACS):
+        return DimseSource.at(address, query=query, access=access, credentials=credentials)
+    if "://" in address:
+        raise UsageError("a source is a folder, or begins with https://, http://, dimse:// or dimses://")
+    return FolderSource(Path(address))
+
+
+def credentials_from(file: Path | None, environment: Mapping[str, str]) -> Credentials:
+    """What an archive is shown: from a TOML file, and from the environment what is not in the file.
+
+    Both know the same names: user, password, token, certificate, key, ca.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read or holds other things; the message repeats nothing of it.
+    """
+    given: dict[str, Any] = {
+        name: environment[VARIABLE + name.upper()]
+        for name in (*TEXTS, *FILES)
+        if environment.get(VARIABLE + name.upper())
+    }
+    if file is not None:
+        given |= _read(file)
+    given |= {name: Path(given[name]).expanduser() for name in FILES if name in given}
+    return Credentials(**given)
+
+
+def _read(file: Path) -> dict[str, str]:
+    names = ", ".join((*TEXTS, *FILES))
+    try:
+        told = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"the credentials {file} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        # The parser's words may show what stands beside the mistake.
+        raise UsageError(f'the credentials {file} are not TOML; write lines such as user = "name"') from None
+    if told.keys() - {*TEXTS, *FILES} or not all(isinstance(value, str) for value in told.values()):
+        raise UsageError(f"the credentials {file} hold other things than texts for {names}")
+    return told
