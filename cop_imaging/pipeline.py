@@ -15,6 +15,7 @@ from cop_imaging.core import (
     RIGHT,
     Anatomy,
     AnatomySummary,
+    Feature,
     FeatureVector,
     Finding,
     FindingSummary,
@@ -29,11 +30,11 @@ from cop_imaging.core import (
 )
 from cop_imaging.ingest import IngestConfig, SeriesFiles, read_series
 from cop_imaging.progress import Progress
-from cop_imaging.report import Analysis, methods_paragraph, read_lung_mask
+from cop_imaging.report import Analysis, methods_paragraph, read_lung_mask, row_columns
 from cop_imaging.scene import SceneConfig, build_scene
-from cop_imaging.signs import SignsConfig, observe, signs_with, vectorize
+from cop_imaging.signs import SignsConfig, observe, schema_of, signs_with, vectorize
 
-__all__ = ["Config", "analyze"]
+__all__ = ["Config", "analyze", "table_columns"]
 
 
 class Config(Section):
@@ -132,6 +133,11 @@ def analyze(
     )
     mask_signs = tuple(sign.name for sign in signs_with(config.signs) if sign.has_mask)
     return Analysis(volume, anatomy, scene, findings, vector, likelihood, report, mask_signs=mask_signs)
+
+
+def table_columns(config: Config) -> tuple[Feature, ...]:
+    """Name, unit and meaning of every number that ``Analysis.row`` gives, in order, without looking at a scan."""
+    return row_columns(schema_of(signs_with(config.signs)))
 
 
 def _weigh(

@@ -1,52 +1,235 @@
-"""Which series there are, under which key each one goes, and on what its result depends."""
+"""Which series a run is to work on: what a source lists, chosen by what the user wants, as one table."""
 
 from __future__ import annotations
 
-import hashlib
+import datetime as dt
+import fnmatch
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, islice
 from pathlib import Path
+from typing import Any
 
-from cop_imaging.config import asset_path, digest
-from cop_imaging.ingest import SeriesFiles, find_series
-from cop_imaging.pipeline import Config
-from cop_imaging.provenance import file_digest, versions
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-__all__ = ["Item", "plan_series"]
+from cop_imaging.archive import Source
+from cop_imaging.errors import OutputError, UsageError
+from cop_imaging.ingest import IngestConfig
+from cop_imaging.ingest.listing import LISTED, PRIVATE
+
+__all__ = ["PLAN", "PLANNED", "Plan", "Wanted", "make_plan", "read_plan"]
+
+PLAN = "plan.parquet"
+ROW_GROUP = 500
+"""Rows that are in memory at once: each names all its files."""
+DAY = pa.field("day", pa.int64(), metadata={"means": "days since the patient's first series", "unit": "day"})
+PLANNED = pa.schema([*(column for column in LISTED if column.name not in PRIVATE), DAY])
+"""The columns of a plan: no text and no date of a header."""
+ABOUT = b"cop_imaging_plan"
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One series of a batch."""
+class Wanted:
+    """Which of the listed series are planned; nothing given means every one."""
 
-    key: str
-    """Name of its result folder: it identifies nobody and stays the same from call to call."""
-    where: str
-    """Folder below the root; it may identify a patient."""
-    source: SeriesFiles
-    basis: str
-    """Digest of files, settings, weights and versions: a result of the same basis needs no new analysis."""
+    modality: str | None = None
+    """Modality, such as CT."""
+    thickness_mm: tuple[float, float] | None = None
+    """Least and greatest slice thickness."""
+    description: str | None = None
+    """Pattern of the Series Description, upper and lower case alike: ``*lung*``."""
+    dates: tuple[str, str] | None = None
+    """First and last Study Date, YYYYMMDD."""
+    one_per_study: bool = False
+    """The best usable series of each study alone; of a study without one, the first that is CT at all."""
+
+    def leaves_out(self, row: Mapping[str, Any]) -> str | None:
+        """The condition that a series does not meet.
+
+        Nothing is known of files that cannot be read: they are planned, so that somebody hears of them.
+        """
+        if row["code"] in {"source.damaged", "source.unreadable"}:
+            return None
+        if self.modality and (row["modality"] or "").upper() != self.modality.upper():
+            return "modality"
+        thickness = row["thickness_mm"]
+        if self.thickness_mm and (thickness is None or not _within(thickness, self.thickness_mm)):
+            return "thickness"
+        text = (row["description"] or "").lower()
+        if self.description and not fnmatch.fnmatchcase(text, self.description.lower()):
+            return "description"
+        if self.dates and not (row["date"] and _within(row["date"], self.dates)):
+            return "date"
+        return None
+
+    def as_json(self) -> dict[str, Any]:
+        """The conditions that are set, as the plan keeps them."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {n: list(v) if isinstance(v, tuple) else v for n, v in values.items() if v}
 
 
-def plan_series(root: Path, config: Config) -> tuple[Item, ...]:
-    """Every series below ``root``, in the order of their folders.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan that lies on the disk."""
+
+    path: Path
+    source: str
+    """Address without credentials."""
+    made: str
+    """When, ISO 8601."""
+    wanted: dict[str, Any]
+    series: int
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Series that were listed and not planned, by the condition that they do not meet."""
+
+    def rows(self, columns: Sequence[str] | None = None, todo: Sequence[int] | None = None) -> Iterator[dict[str, Any]]:
+        """One series after the other, in the order of the plan, with few of them in memory.
+
+        Parameters
+        ----------
+        columns : names, optional
+            Columns that are needed; all when left out.
+        todo : sequence of int, optional
+            For each series of the plan, whether it is wanted; all when left out.
+
+        Raises
+        ------
+        OutputError
+            If the plan cannot be read any more.
+        """
+        try:
+            with pq.ParquetFile(self.path) as file:
+                at = 0
+                for group in range(file.num_row_groups):
+                    count = file.metadata.row_group(group).num_rows
+                    asked = None if todo is None else todo[at : at + count]
+                    at += count
+                    if asked is None:
+                        yield from file.read_row_group(group, columns).to_pylist()
+                    elif any(asked):
+                        rows = file.read_row_group(group, columns).to_pylist()
+                        yield from (row for row, wanted in zip(rows, asked, strict=True) if wanted)
+        except (OSError, pa.ArrowException) as error:
+            raise OutputError(f"the plan {self.path} cannot be read: {error}") from error
+
+
+def make_plan(
+    source: Source,
+    run: Path,
+    config: IngestConfig,
+    wanted: Wanted,
+    *,
+    case_key: bytes | None = None,
+    workers: int = 1,
+    tell: Callable[[int], None] = lambda _: None,
+) -> Plan:
+    """List a source and write the plan of a run.
 
     Raises
     ------
-    SeriesError
-        If ``root`` is no folder or cannot be read.
+    SeriesError, SourceError
+        If the source is not there, or does not answer.
+    OutputError
+        If the plan cannot be written.
     """
-    weights = [file_digest(path) for path in sorted(asset_path("models").rglob("*")) if path.is_file()]
-    method = {"config": digest(config), "weights": weights, "versions": versions()}
-    return tuple(
-        Item(series.key, series.folder.relative_to(root).as_posix(), series, _basis(series, method))
-        for series in find_series(root)
-    )
+    try:
+        with tempfile.TemporaryDirectory(prefix=".plan-", dir=run) as scratch:
+            listed = Path(scratch, "listed.parquet")
+            source.write_list(listed, config, case_key=case_key, leave_out=[run], workers=workers, tell=tell)
+            first = _first_days(listed)
+            left_out: Counter[str] = Counter()
+            about = {
+                "source": source.address,
+                "made": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+                "wanted": wanted.as_json(),
+            }
+            temporary = Path(scratch, PLAN)
+            with pq.ParquetWriter(temporary, PLANNED, compression="zstd") as writer:
+                rows = (_planned(row, first) for row in _chosen(_rows(listed), wanted, left_out))
+                while group := list(islice(rows, ROW_GROUP)):
+                    writer.write_table(pa.Table.from_pylist(group, schema=PLANNED))
+                writer.add_key_value_metadata({ABOUT: json.dumps(about | {"left_out": dict(left_out)})})
+            temporary.replace(run / PLAN)
+    except (OSError, pa.ArrowException) as error:
+        raise OutputError(f"the plan cannot be written to {run}: {error}") from error
+    return read_plan(run / PLAN)
 
 
-def _basis(series: SeriesFiles, method: Mapping[str, object]) -> str:
-    # Names, sizes and times instead of contents: planning an archive must not read all of it.
-    stats = [(path.name, path.stat()) for path in series.files]
-    files = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
-    return hashlib.sha256(json.dumps([files, method]).encode()).hexdigest()
+def read_plan(path: Path) -> Plan:
+    """The plan that lies at ``path``.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            about = json.loads((file.schema_arrow.metadata or {}).get(ABOUT) or file.metadata.metadata[ABOUT])
+            series = file.metadata.num_rows
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise UsageError(f"{path} is no plan of a run: {error}") from error
+    return Plan(path, about["source"], about["made"], about["wanted"], series, about["left_out"])
+
+
+def _rows(listed: Path) -> Iterator[dict[str, Any]]:
+    with pq.ParquetFile(listed) as file:
+        for batch in file.iter_batches(batch_size=ROW_GROUP):
+            yield from batch.to_pylist()
+
+
+def _chosen(rows: Iterator[dict[str, Any]], wanted: Wanted, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
+    for _, group in groupby(rows, key=lambda row: row["study"]):
+        study = []
+        for row in group:
+            reason = wanted.leaves_out(row)
+            if reason:
+                left_out[reason] += 1
+            else:
+                study.append(row)
+        if wanted.one_per_study and study:
+            best = min(study, key=_place)
+            left_out["not the best of its study"] += len(study) - 1
+            study = [best]
+        yield from study
+
+
+def _place(row: Mapping[str, Any]) -> tuple[bool, int, bool, int, str]:
+    """Usable series in the order of their rank, then what is CT, then the largest."""
+    return row["rank"] is None, row["rank"] or 0, row["modality"] != "CT", -row["files"], row["key"]
+
+
+def _first_days(listed: Path) -> dict[str, dt.date]:
+    """The day of each patient's first series."""
+    first: dict[str, dt.date] = {}
+    with pq.ParquetFile(listed) as file:
+        for batch in file.iter_batches(columns=["patient", "date"]):
+            for row in batch.to_pylist():
+                day = _day(row["date"])
+                if row["patient"] and day:
+                    first[row["patient"]] = min(day, first.get(row["patient"], day))
+    return first
+
+
+def _planned(row: dict[str, Any], first: Mapping[str, dt.date]) -> dict[str, Any]:
+    day = _day(row["date"])
+    since = first.get(row["patient"] or "")
+    return {name: row[name] for name in PLANNED.names if name in row} | {
+        "day": (day - since).days if day and since else None
+    }
+
+
+def _day(text: str | None) -> dt.date | None:
+    try:
+        return dt.datetime.strptime(text or "", "%Y%m%d").date()
+    except ValueError:
+        return None
+
+
+def _within(value: Any, limits: tuple[Any, Any]) -> bool:
+    low, high = limits
+    return bool(low <= value <= high)

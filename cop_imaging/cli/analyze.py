@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cop_imaging.cli.case_key import CaseKeyOption, read_case_key
 from cop_imaging.cli.faults import guarded
 from cop_imaging.cli.options import (
     ConfigOption,
@@ -42,15 +43,7 @@ def analyze(
             "--series", metavar="UID", help="UID or key of the series to read, of several.", show_default=False
         ),
     ] = None,
-    case_key: Annotated[
-        Path | None,
-        typer.Option(
-            "--case-key",
-            metavar="FILE",
-            help="File with a secret: scans of one patient then share their case, which only the secret explains.",
-            show_default=False,
-        ),
-    ] = None,
+    case_key: CaseKeyOption = None,
     config: ConfigOption = None,
     overrides: SetOption = None,
     uids: Annotated[
@@ -79,7 +72,7 @@ def analyze(
     # A wrong setting or a taken folder is told at once, not after a minute of work.
     settings = load_config(Config, config, overrides or ())
     check_output(out, overwrite=overwrite)
-    secret = _secret(case_key) if case_key is not None else None
+    secret = read_case_key(case_key)
     with limited_threads(threads), shown_stages(quiet=quiet) as progress:
         analysis = analyze_series(
             series,
@@ -94,16 +87,3 @@ def analyze(
         with progress.stage("report", "writing the report"):
             analysis.save(out, masks=masks, overwrite=overwrite)
     print(*summary_lines(analysis.report), out / "report.html", sep="\n")
-
-
-def _secret(path: Path) -> bytes:
-    """The content of a key file; a short one could be tried out."""
-    from cop_imaging.errors import UsageError
-
-    try:
-        secret = path.read_bytes().strip()
-    except OSError as error:
-        raise UsageError(f"the key file {path} cannot be read: {error.strerror}") from error
-    if len(secret) < 16:
-        raise UsageError(f"the key file {path} holds {len(secret)} bytes; give at least 16 random ones")
-    return secret

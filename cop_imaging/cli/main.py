@@ -11,12 +11,14 @@ import typer
 
 from cop_imaging.cli.analyze import analyze
 from cop_imaging.cli.batch import batch
+from cop_imaging.cli.collect import collect
 from cop_imaging.cli.config import config
 from cop_imaging.cli.faults import guarded
 from cop_imaging.cli.index import index
 from cop_imaging.cli.phantom import phantom, phantoms
 from cop_imaging.cli.schema import schema
 from cop_imaging.cli.signs import signs
+from cop_imaging.cli.status import status
 from cop_imaging.cli.train import train
 
 __all__ = ["app", "main"]
@@ -30,7 +32,7 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (analyze, batch, index, signs, schema, config, phantom, phantoms, train):
+for command in (analyze, batch, status, collect, index, signs, schema, config, phantom, phantoms, train):
     app.command()(command)
 
 

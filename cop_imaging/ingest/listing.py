@@ -55,7 +55,7 @@ def plan_key(series_uid: str, files: Iterable[tuple[str, int, int]]) -> str:
 def list_study(task: tuple[list[IndexedSeries], IngestConfig, Path, bytes | None]) -> list[dict[str, Any]]:
     """The rows of one study as the index has them, with what a listing says besides; runs in a process of its own."""
     study, config, root, case_key = task
-    blobs = {key: (uid, packed) for key, _, _, uid, *_, packed in study}
+    blobs = {key: (uid, packed) for _, key, _, uid, *_, packed in study}
     rows = judge_study((study, config, False))
     for row in rows:
         uid, packed = blobs[row["series"]]

@@ -5,6 +5,7 @@ from cop_imaging.report.html import report_html
 from cop_imaging.report.masks import read_lung_mask
 from cop_imaging.report.methods import methods_paragraph
 from cop_imaging.report.pictures import Pictures, draw_pictures
+from cop_imaging.report.row import row_columns
 from cop_imaging.report.schema import report_json, report_json_schema
 from cop_imaging.report.write import check_output, write_report
 
@@ -18,5 +19,6 @@ __all__ = [
     "report_html",
     "report_json",
     "report_json_schema",
+    "row_columns",
     "write_report",
 ]

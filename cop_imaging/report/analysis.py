@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from cop_imaging.core import Anatomy, CTVolume, FeatureVector, Finding, Likelihood, Report, Scene
 
@@ -29,6 +30,18 @@ class Analysis:
         from cop_imaging.report.write import write_report
 
         return write_report(self, Path(folder), masks=masks, overwrite=overwrite)
+
+    def keep(self, folder: Path | str, level: Literal["features", "report", "masks"]) -> Path:
+        """Write what a run over an archive keeps of the series; see ``write_kept``."""
+        from cop_imaging.report.write import write_kept
+
+        return write_kept(self, Path(folder), level)
+
+    def row(self) -> dict[str, float | None]:
+        """The numbers of the result by name, as a table of many results has them: see ``row_columns``."""
+        from cop_imaging.report.row import row_of
+
+        return row_of(self.vector, self.likelihood)
 
     def _repr_html_(self) -> str:
         """The summary that a notebook shows."""

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -20,15 +20,17 @@ from cop_imaging.report.masks import write_mask
 from cop_imaging.report.pictures import draw_pictures
 from cop_imaging.report.schema import report_json
 from cop_imaging.report.staging import MARKER, staged
+from cop_imaging.report.thumbnail import lungs_jpg
 
 if TYPE_CHECKING:
     from cop_imaging.report.analysis import Analysis
 
-__all__ = ["check_output", "features_csv", "write_report"]
+__all__ = ["check_output", "features_csv", "write_kept", "write_report"]
 
 HTML = "report.html"
 FEATURES = "features.csv"
 MASKS = "masks"
+THUMBNAIL = "lungs.jpg"
 ANATOMY_MASKS = ("lungs", "airways", "uncertain", "pleural_effusion")
 
 
@@ -52,21 +54,43 @@ def write_report(analysis: Analysis, folder: Path, *, masks: bool = False, overw
         If the folder or its files cannot be written; what was there before is then still there.
     """
     check_output(folder, overwrite)
-    report = analysis.report
+    _write(analysis, folder, masks=masks)
+    return folder
+
+
+def write_kept(analysis: Analysis, folder: Path, level: Literal["features", "report", "masks"]) -> Path:
+    """Write what a run over an archive keeps of one series, in place of what it kept before.
+
+    ``features.csv`` and ``lungs.jpg`` (the lung mask in three planes) always, with ``report`` also what
+    ``write_report`` writes, with ``masks`` the masks too.
+
+    Raises
+    ------
+    OutputError
+        If the folder or its files cannot be written; what was there before is then still there.
+    """
+    thumbnail = lungs_jpg(analysis.volume, analysis.anatomy)
+    _write(analysis, folder, report=level != "features", masks=level == "masks", thumbnail=thumbnail)
+    return folder
+
+
+def _write(
+    analysis: Analysis, folder: Path, *, report: bool = True, masks: bool = False, thumbnail: bytes | None = None
+) -> None:
     meanings = {feature.name: feature.means for finding in analysis.findings for feature in finding.features}
-    texts = {
-        FEATURES: features_csv(report, analysis.vector, analysis.likelihood),
-        HTML: report_html(report, draw_pictures(analysis), meanings),
-        MARKER: report_json(report),
-    }
+    texts = {FEATURES: features_csv(analysis.report, analysis.vector, analysis.likelihood)}
+    if report:
+        texts[HTML] = report_html(analysis.report, draw_pictures(analysis), meanings)
+        texts[MARKER] = report_json(analysis.report)
     with staged(folder, _owned(folder, [finding.sign for finding in analysis.findings])) as temporary:
         if masks:
             (temporary / MASKS).mkdir()
             for name, mask in _masks(analysis):
                 write_mask(temporary / MASKS / f"{name}.nii.gz", mask, analysis.volume)
+        if thumbnail is not None:
+            (temporary / THUMBNAIL).write_bytes(thumbnail)
         for name, text in texts.items():
             (temporary / name).write_text(text, encoding="utf-8", newline="\n")
-    return folder
 
 
 def check_output(folder: Path, overwrite: bool) -> None:
@@ -130,7 +154,7 @@ def _masks(analysis: Analysis) -> Iterator[tuple[str, AnyArray]]:
 def _owned(folder: Path, signs: Iterable[str]) -> list[str]:
     """Relative paths that this or an earlier run may have written: all that an overwrite may remove."""
     names = [*ANATOMY_MASKS, *signs, *_signs_of_earlier(folder)]
-    return [MARKER, HTML, FEATURES, *(f"{MASKS}/{name}.nii.gz" for name in dict.fromkeys(names))]
+    return [MARKER, HTML, FEATURES, THUMBNAIL, *(f"{MASKS}/{name}.nii.gz" for name in dict.fromkeys(names))]
 
 
 def _signs_of_earlier(folder: Path) -> list[str]:

@@ -1,215 +1,308 @@
-"""Many series: one bad one costs only itself, and a second call goes on where the first stopped."""
+"""A run: one bad series costs only itself, a second call goes on, nothing is lost and nothing done twice."""
 
 import csv
-import json
-from pathlib import Path
+import os
+import sqlite3
+import threading
 
+import pyarrow.parquet as pq
 import pytest
 
 from cop_imaging import errors
-from cop_imaging.batch import Item, run, run_batch
+from cop_imaging.batch import collect, run
+from cop_imaging.batch.ledger import opened
+from cop_imaging.config import load_config
 from cop_imaging.pipeline import Config
 
 
-class Line:
-    """Stands in for the line of stages: remembers what it was asked for, fails where it is told to."""
-
-    def __init__(self) -> None:
-        self.faults: dict[str, BaseException] = {}
-        self.seen: list[str] = []
-
-    def analyze(self, source, **_):
-        name = Path(source).name
-        self.seen.append(name)
-        if name in self.faults:
-            raise self.faults[name]
-        return Analysis(name)
-
-
-class Analysis:
-    """As much of a result as a batch touches."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def save(self, folder, *, masks, overwrite):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "features.csv").write_text(f"case,status,bands.volume_ml\ncase-{self.name},ok,1.5\n")
-        if masks:
-            (folder / "masks").mkdir(exist_ok=True)
-        (folder / "report.json").write_text("{}")
-
-
-@pytest.fixture
-def items():
-    return [Item(f"key{n}", f"patient{n}/ct", Path(f"root/series{n}"), f"basis{n}") for n in range(3)]
-
-
-@pytest.fixture
-def line(monkeypatch, items):
-    stand_in = Line()
-    monkeypatch.setattr(run, "analyze", stand_in.analyze)
-    monkeypatch.setattr(run, "plan_series", lambda root, config: items)
-    return stand_in
-
-
-@pytest.fixture
-def call(tmp_path):
-    def go(**options):
-        return run_batch(tmp_path / "root", tmp_path / "out", config=Config(), **options)
-
-    return go
-
-
-def table(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
+def failures(folder):
+    with (folder / "failures.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def test_every_series_gets_a_folder_and_a_row(line, call, tmp_path):
+def test_every_series_has_a_row_a_folder_and_an_attempt(series, call, tmp_path):
+    for name in ("a", "b", "c"):
+        series(name)
+    result = call(workers=2)
+    assert result.summary == "3 series: 3 analyzed, 0 kept"
+    assert call.states() == dict.fromkeys("abc", ("analyzed", None))
+    assert all((tmp_path / "run/series" / key / "report.json").exists() for key in call.table())
+    with sqlite3.connect(tmp_path / "run/ledger.sqlite") as database:
+        assert database.execute("SELECT count(*), max(number), sum(peak_mb) FROM attempt").fetchone() == (3, 1, 30.0)
+
+
+def test_a_bad_series_is_recorded_with_its_reason_and_the_others_go_on(series, call, tmp_path):
+    for name in ("bad", "good"):
+        series(name)
     result = call()
-    assert result.summary == "3 series: 3 analyzed, 0 kept, 0 failed"
-    assert [row["key"] for row in table(tmp_path / "out/features.csv")] == ["key0", "key1", "key2"]
-    assert table(tmp_path / "out/features.csv")[1] == {
-        "key": "key1",
-        "case": "case-series1",
-        "status": "ok",
-        "bands.volume_ml": "1.5",
-    }
-    assert (tmp_path / "out/series/key2/report.json").exists()
-    assert table(tmp_path / "out/failures.csv") == []
+    assert result.failed == 1
+    assert call.states() == {"bad": ("refused", "slices.too_few"), "good": ("analyzed", None)}
+    (row,) = failures(tmp_path / "run")
+    assert (row["where"], row["exit_code"], row["message"]) == ("bad", "3", "2 slices are no volume")
 
 
-def test_a_bad_series_is_listed_with_its_reason_and_the_others_go_on(line, call, tmp_path):
-    line.faults["series0"] = errors.SeriesError("2 slices are no volume", code="slices.too_few")
-    line.faults["series1"] = ZeroDivisionError("DOE^JANE")
+def test_what_could_not_be_measured_is_missing_in_the_table(series, call):
+    series("bad")
+    series("good")
+    call()
+    rows = {row["state"]: row for row in call.table().values()}
+    assert rows["analyzed"]["lungs.volume_ml"] == 5000.0
+    assert rows["refused"]["lungs.volume_ml"] is None
+    assert rows["analyzed"]["consolidation.extent_percent"] is None
+
+
+def test_the_columns_do_not_depend_on_the_data(series, call, tmp_path):
+    series("bad")
+    call()
+    schema = pq.read_schema(tmp_path / "run/features.parquet")
+    assert schema.field("lungs.volume_ml").metadata[b"unit"] == b"ml"
+    assert b"research" in schema.metadata[b"research_use"]
+
+
+def test_a_second_call_keeps_what_is_done_and_leaves_what_failed(series, call):
+    series("a")
+    series("bad")
+    call()
+    call.seen()
     result = call()
-    assert result.failed == 2
-    assert [row["key"] for row in table(tmp_path / "out/features.csv")] == ["key2"]
-    refused, bug = table(tmp_path / "out/failures.csv")
-    assert refused == {
-        "key": "key0",
-        "where": "patient0/ct",
-        "exit_code": "3",
-        "reason": "slices.too_few",
-        "message": "2 slices are no volume",
-    }
-    assert (bug["exit_code"], bug["reason"]) == ("1", "bug")
-    assert "ZeroDivisionError" in bug["message"]
-    assert "DOE" not in bug["message"]
+    assert call.seen() == []
+    assert result.summary == "2 series: 0 analyzed, 1 kept, 1 not tried again"
+    assert result.failed == 1
 
 
-def test_a_second_call_keeps_what_is_done_and_tries_again_what_failed(line, call, tmp_path):
-    line.faults["series1"] = errors.SeriesError("2 slices are no volume")
+def test_what_failed_is_tried_again_on_request(series, call):
+    series("a")
+    series("bad")
     call()
-    line.seen.clear()
-    line.faults.clear()
-    result = call()
-    assert line.seen == ["series1"]
-    assert result.summary == "3 series: 1 analyzed, 2 kept, 0 failed"
-    assert [row["key"] for row in table(tmp_path / "out/features.csv")] == ["key0", "key1", "key2"]
+    call.seen()
+    call(retry_failed=True)
+    assert call.seen() == ["bad"]
 
 
-def test_other_files_settings_or_versions_make_a_new_result(line, call, items):
+def test_other_settings_do_everything_again_and_the_reason_is_said(series, call):
+    series("a")
+    series("bad")
     call()
-    line.seen.clear()
-    items[1] = Item("key1", "patient1/ct", Path("root/series1"), "another basis")
-    call()
-    assert line.seen == ["series1"]
+    call.seen()
+    call(config=load_config(Config, None, ["anatomy.method=classical"]))
+    assert call.seen() == ["a", "bad"]
+    assert "2 series are done again: changed: settings (anatomy.method)" in call.said
 
 
 @pytest.mark.parametrize("lost", ["report.json", "features.csv"])
-def test_a_result_that_is_not_whole_is_made_again(line, call, tmp_path, lost):
+def test_a_result_that_is_not_whole_is_made_again(series, call, tmp_path, lost):
+    series("a")
+    series("b")
+    call(kept="features" if lost == "features.csv" else "report")
+    call.seen()
+    (key,) = (key for key, row in call.table().items() if row["case"] == "b")
+    (tmp_path / "run/series" / key / lost).unlink()
+    call(kept="features" if lost == "features.csv" else "report")
+    assert call.seen() == ["b"]
+    assert "1 series are done again: files are missing" in call.said
+
+
+def test_more_to_keep_does_a_series_again_and_less_does_not(series, call):
+    series("a")
+    call(kept="features")
+    call.seen()
+    call(kept="report")
+    assert call.seen() == ["a"]
+    call(kept="features")
+    assert call.seen() == []
+
+
+def test_a_series_that_changes_after_the_plan_gets_another_key(series, call):
+    folder = series("a")
+    series("b")
     call()
-    line.seen.clear()
-    (tmp_path / "out/series/key2" / lost).unlink()
+    before = set(call.table())
+    call.seen()
+    os.utime(folder / "1.dcm", ns=(1, 1))
     call()
-    assert line.seen == ["series2"]
+    assert call.seen() == []
+    call(replan=True)
+    assert call.seen() == ["a"]
+    assert len(before & set(call.table())) == 1
 
 
-def test_masks_that_are_wanted_later_are_made(line, call):
+def test_overwrite_does_everything_again(series, call):
+    series("a")
     call()
-    line.seen.clear()
-    call(masks=True)
-    assert len(line.seen) == 3
-    line.seen.clear()
+    call.seen()
+    call(overwrite=True)
+    assert call.seen() == ["a"]
+
+
+def test_a_limit_leaves_the_rest_for_the_next_call(series, call):
+    for name in "abc":
+        series(name)
+    assert call(limit=2).summary == "3 series: 2 analyzed, 0 kept, 1 waiting"
+    assert len(call.table()) == 2
+    assert call(limit=2).summary == "3 series: 1 analyzed, 2 kept"
+
+
+def test_a_sample_is_the_same_again_and_part_of_a_larger_one(series, call, tmp_path):
+    for n in range(12):
+        series(f"{n:02}")
+    chosen = []
+    for to, size in (("1", 4), ("2", 4), ("3", 8)):
+        call(to=tmp_path / to, sample=size)
+        chosen.append(set(call.table(tmp_path / to)))
+    assert chosen[0] == chosen[1] < chosen[2]
+    call(to=tmp_path / "4", sample=4, seed=1)
+    assert set(call.table(tmp_path / "4")) != chosen[0]
+
+
+def test_shards_share_the_series_and_collect_merges_them_to_what_one_run_gives(series, call, tmp_path):
+    for n in range(9):
+        series(f"bad{n}" if n % 3 == 0 else f"{n}")
     call()
-    call(masks=True)
-    assert line.seen == []
+    whole = (tmp_path / "run/features.parquet").read_bytes()
+    call.seen()
+    shards = [tmp_path / f"shard{n}" for n in (1, 2, 3)]
+    for n, shard in enumerate(shards, 1):
+        call(to=shard, shard=(n, 3), plan=tmp_path / "run/plan.parquet")
+    assert len(call.seen()) == 9
+    (tmp_path / "merged").mkdir()
+    collect(shards, tmp_path / "merged")
+    assert (tmp_path / "merged/features.parquet").read_bytes() == whole
+    assert len(failures(tmp_path / "merged")) == 3
 
 
-def test_overwrite_does_everything_again(line, call):
+def test_copies_are_found_by_their_voxels(series, call):
+    for name in ("copy1", "copy2", "other"):
+        series(name)
     call()
-    line.seen.clear()
-    assert call(overwrite=True).count("analyzed") == 3
+    rows = list(call.table().values())
+    (copy,) = (row for row in rows if row["copy_of"])
+    assert copy["copy_of"] in {row["key"] for row in rows if row["case"].startswith("copy")} - {copy["key"]}
 
 
-def test_an_interruption_leaves_whole_tables_and_the_next_call_goes_on(line, call, tmp_path):
-    line.faults["series1"] = KeyboardInterrupt()
+def test_a_worker_that_dies_is_replaced_and_the_series_tried_again(series, call, tmp_path):
+    for name in ("once", "a", "b"):
+        series(name)
+    call()
+    assert call.states() == dict.fromkeys(("once", "a", "b"), ("analyzed", None))
+    with sqlite3.connect(tmp_path / "run/ledger.sqlite") as database:
+        rows = database.execute("SELECT state, code, number FROM attempt WHERE number = 2 OR state = 'died'").fetchall()
+    assert rows == [("died", "worker.killed", 1), ("analyzed", "", 2)]
+
+
+def test_a_series_on_which_workers_die_twice_is_set_aside(series, call):
+    for name in ("crash", "a"):
+        series(name)
+    call()
+    assert call.states() == {"crash": ("set_aside", "worker.crashed"), "a": ("analyzed", None)}
+    call.seen()
+    call()
+    assert call.seen() == []
+    call(retry_failed=True)
+    assert call.seen() == ["crash", "crash"]
+
+
+def test_a_series_that_hangs_is_ended_by_the_time_limit(series, call):
+    for name in ("hang", "a"):
+        series(name)
+    call(workers=1, time_limit_s=4.0)
+    assert call.states() == {"hang": ("failed", "worker.time_limit"), "a": ("analyzed", None)}
+
+
+def test_a_series_that_its_source_does_not_give_out_is_tried_by_the_next_call(series, call):
+    series("away")
+    call()
+    call.seen()
+    call()
+    assert call.seen() == ["away"]
+
+
+def test_a_source_that_gives_nothing_out_any_more_ends_the_run(series, call, monkeypatch):
+    monkeypatch.setattr(run, "PATIENCE", 3)
+    for n in range(6):
+        series(f"away{n}")
+    with pytest.raises(errors.SourceError, match="3 series in a row"):
+        call()
+    assert len(call.seen()) < 6
+
+
+def test_what_every_series_would_meet_ends_the_run_and_the_next_call_goes_on(series, call, tmp_path, monkeypatch):
+    for name in ("a", "full", "z"):
+        series(name)
+    with pytest.raises(errors.OutputError, match="no space"):
+        call()
+    (tmp_path / "archive/full").rename(tmp_path / "archive/enough")
+    call.seen()
+    call(replan=True)
+    assert len(call.table()) == 3
+
+
+def test_an_interruption_finishes_what_runs_and_the_next_call_goes_on(series, call, tmp_path):
+    for n in range(8):
+        series(f"slow{n}")
+
+    def interrupt(done, total, outcome):
+        if done == 1:
+            os.kill(os.getpid(), 2)
+
     with pytest.raises(KeyboardInterrupt):
+        call(tell=interrupt)
+    begun = call.seen()
+    assert sorted(call.states()) == begun
+    assert 1 <= len(begun) < 8
+    call()
+    assert sorted(begun + call.seen()) == [f"slow{n}" for n in range(8)]
+
+
+def test_two_calls_never_work_on_one_run(series, call, tmp_path):
+    series("a")
+    call()
+    with opened(tmp_path / "run"), pytest.raises(errors.UsageError, match="another call"):
         call()
-    assert [row["key"] for row in table(tmp_path / "out/features.csv")] == ["key0"]
-    assert [row["state"] for row in table(tmp_path / "out/series.csv")] == ["analyzed", "not reached", "not reached"]
-    line.faults.clear()
-    line.seen.clear()
-    assert call().summary == "3 series: 2 analyzed, 1 kept, 0 failed"
-    assert line.seen == ["series1", "series2"]
 
 
-def test_a_line_torn_by_a_crash_costs_at_most_its_own_series(line, call, tmp_path):
-    call()
-    log = tmp_path / "out/log.jsonl"
-    log.write_text(log.read_text()[:-9])
-    line.seen.clear()
-    call()
-    assert line.seen == ["series2"]
-    line.seen.clear()
-    call()
-    assert line.seen == []
-
-
-@pytest.mark.parametrize(
-    "error", [errors.ModelError("damaged"), errors.OutputError("no space"), errors.ConfigError("x")]
-)
-def test_what_every_series_would_meet_ends_the_batch(line, call, error):
-    line.faults["series1"] = error
-    with pytest.raises(type(error)):
-        call()
-    assert line.seen == ["series0", "series1"]
-
-
-def test_the_shareable_files_name_no_folder_of_the_source(line, call, tmp_path):
-    line.faults["series1"] = errors.SeriesError("2 slices are no volume", code="slices.too_few")
-    call()
-    for name in ("log.jsonl", "features.csv"):
-        assert "patient" not in (tmp_path / "out" / name).read_text()
-    events = [json.loads(text) for text in (tmp_path / "out/log.jsonl").read_text().splitlines()]
-    assert [event["event"] for event in events] == ["analyzed", "failed", "analyzed"]
-    assert events[1]["reason"] == "slices.too_few"
-
-
-def test_a_folder_of_other_things_is_refused_and_left_alone(line, call, tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out/thesis.txt").write_text("years of work")
+def test_a_folder_that_holds_something_else_is_refused(series, call, tmp_path):
+    series("a")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/thesis.txt").touch()
     with pytest.raises(errors.UsageError, match=r"thesis\.txt"):
-        call(overwrite=True)
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["thesis.txt"]
-
-
-def test_a_file_in_place_of_the_folder_is_told(line, call, tmp_path):
-    (tmp_path / "out").write_text("")
-    with pytest.raises(errors.OutputError, match="cannot be used"):
         call()
 
 
-def test_a_root_without_series_is_an_error_and_leaves_nothing(line, call, items, tmp_path):
-    items.clear()
-    with pytest.raises(errors.SeriesError, match="no DICOM series"):
+def test_an_archive_without_series_is_said(call, tmp_path):
+    (tmp_path / "archive").mkdir()
+    with pytest.raises(errors.SeriesError) as error:
         call()
-    assert not (tmp_path / "out").exists()
+    assert error.value.code == "source.empty"
 
 
-def test_progress_is_told_after_each_series(line, call):
-    told = []
-    call(tell=lambda done, total, outcome: told.append((done, total, outcome.key, outcome.state)))
-    assert told == [(n + 1, 3, f"key{n}", "analyzed") for n in range(3)]
+def test_the_run_may_lie_in_the_archive(series, call, tmp_path):
+    series("a")
+    call(to=tmp_path / "archive/run")
+    call(to=tmp_path / "archive/run", replan=True)
+    assert len(call.table(tmp_path / "archive/run")) == 1
+
+
+def test_what_a_killed_driver_left_behind_is_cleared_away(series, call, tmp_path):
+    series("a")
+    call()
+    for name in ("series/.abc.123.partial", ".plan-x", ".spool-y"):
+        (tmp_path / "run" / name).mkdir()
+    call()
+    assert not [p for p in (tmp_path / "run").rglob(".*") if p.name != ".lock.sqlite"]
+
+
+def test_the_tables_are_the_same_bytes_whatever_the_order_of_work(series, call, tmp_path):
+    for n in range(6):
+        series(f"slow{n}" if n < 2 else f"bad{n}" if n < 4 else f"{n}")
+    call(workers=1)
+    call(to=tmp_path / "two", workers=2)
+    for name in ("features.parquet", "failures.csv"):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_a_run_can_be_worked_on_from_a_thread(series, call):
+    series("a")
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+    assert len(call.table()) == 1

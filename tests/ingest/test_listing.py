@@ -50,6 +50,16 @@ def test_the_key_changes_when_a_slice_comes_goes_or_is_written_anew(write, listi
     assert len(set(keys)) == 3
 
 
+def test_series_of_one_study_have_keys_and_files_of_their_own(write, listing, tmp_path):
+    study = lambda h, n: setattr(h, "StudyInstanceUID", "1.2.3")  # noqa: E731
+    write("a/1", uid="1", edit=study)
+    write("a/2", uid="2", count=30, edit=study)
+    rows = {row["folder"]: row for row in listing(tmp_path / "a")}
+    assert {name: len(row["paths"]) for name, row in rows.items()} == {"1": 40, "2": 30}
+    assert rows["1"]["study"] == rows["2"]["study"]
+    assert rows["1"]["key"] != rows["2"]["key"]
+
+
 def test_a_series_that_has_changed_since_is_seen_from_its_files_alone(write, listing):
     folder = write("a")
     (row,) = listing(folder)

@@ -1,0 +1,96 @@
+"""The pages of a run: what came out as a whole, and every lung mask to look through."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from cop_imaging.batch.overview import SHOWN, Overview
+
+__all__ = ["mask_pages", "summary_page"]
+
+BINS = 24
+MASKS_PER_PAGE = 200
+CHART_HEIGHT = 70.0
+
+
+class Bar(NamedTuple):
+    """One bar of a histogram, in the chart's own units."""
+
+    height: float
+    series: int
+    low: float
+    high: float
+
+
+def summary_page(overview: Overview, path: Path, run: Path) -> None:
+    """Write the page that shows a run as a whole; links are seen from the folder ``run``."""
+    charts = [
+        (name, len(values), _bars(values, 1.0 if name == "p_op" else None), float(np.median(values)))
+        for name in SHOWN
+        if (values := overview.values.get(name))
+    ]
+    slowest = [(seconds, key, _link(folder, key, "report.html", run)) for seconds, key, folder in overview.slowest]
+    text = (
+        _environment()
+        .get_template("run.html.j2")
+        .render(o=overview, charts=charts, slowest=sorted(slowest, reverse=True), chart_height=CHART_HEIGHT)
+    )
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def mask_pages(overview: Overview, scratch: Path, run: Path) -> list[str]:
+    """Write the pages of lung masks, the most doubtful first; their names below ``scratch``, as they are to lie in
+    ``run``."""
+    masks = sorted(overview.masks)
+    pages = [masks[n : n + MASKS_PER_PAGE] for n in range(0, len(masks), MASKS_PER_PAGE)] or [[]]
+    names = ["masks.html", *(f"masks/page-{n}.html" for n in range(2, len(pages) + 1))]
+    if len(names) > 1:
+        (scratch / "masks").mkdir()
+    template = _environment().get_template("masks.html.j2")
+    for name, page in zip(names, pages, strict=True):
+        home = (run / name).parent
+        shown = [
+            (m.key, m.trust, m.issues, _link(m.run, m.key, "lungs.jpg", home), _link(m.run, m.key, "report.html", home))
+            for m in page
+        ]
+        links = [(n, os.path.relpath(run / other, home)) for n, other in enumerate(names, 1)]
+        text = template.render(masks=shown, pages=links, here=names.index(name) + 1, research_use=overview.research_use)
+        (scratch / name).write_text(text, encoding="utf-8", newline="\n")
+    return names
+
+
+def _link(run: Path, key: str, name: str, home: Path) -> str:
+    return quote(Path(os.path.relpath(run / "series" / key / name, home)).as_posix())
+
+
+def _bars(values: Sequence[float], most_possible: float | None) -> list[Bar]:
+    """Counts from nought to the largest value, or to the largest that is possible."""
+    array = np.asarray(values, dtype=np.float64)
+    counts, edges = np.histogram(array, bins=BINS, range=(min(0.0, array.min()), most_possible or array.max() or 1.0))
+    most = max(1, int(counts.max()))
+    return [
+        Bar(CHART_HEIGHT * int(c) / most, int(c), float(a), float(b))
+        for c, a, b in zip(counts, edges[:-1], edges[1:], strict=True)
+    ]
+
+
+def _environment() -> Environment:
+    def number(value: Any) -> str:
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+    environment = Environment(
+        loader=PackageLoader("cop_imaging.batch"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["short"] = number
+    return environment

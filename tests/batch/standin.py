@@ -1,0 +1,58 @@
+"""A stand-in for the line of stages: it does to a planned series what the series' folder is named after."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cop_imaging.batch.outcome import Attempt, State
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A job that needs no scan. It notes each attempt in ``log``."""
+
+    out: Path
+    log: Path
+    kept: str = "report"
+
+    def __call__(self, row: Mapping[str, Any]) -> Attempt:
+        with self.log.open("a") as file:
+            file.write(f"{row['folder']}\n")
+        name = row["folder"].split("/")[-1]
+        if name.startswith("hang"):
+            time.sleep(600)
+        if name.startswith("crash"):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if name.startswith("once") and not (self.log.parent / name).exists():
+            (self.log.parent / name).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if name.startswith("slow"):
+            time.sleep(1.0)
+        if name.startswith("full"):
+            return Attempt(State.STOPPED, "OutputError", "no space left on the disk", 8)
+        if name.startswith("bad"):
+            return Attempt(State.REFUSED, "slices.too_few", "2 slices are no volume", 3)
+        if name.startswith("away"):
+            return Attempt(State.UNREACHABLE, "source.unreachable", "nobody answers", 7)
+        folder = self.out / "series" / row["key"]
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in ("features.csv", "report.json"):
+            (folder / file).write_text(name)
+        return Attempt(
+            State.ANALYZED,
+            seconds=0.1,
+            stages_s={"ingest": 0.1},
+            peak_mb=10.0,
+            case=name[:12],
+            input_sha256="copy" if "copy" in name else row["key"],
+            status="ok",
+            issues=("slices.thick",),
+            trust=0.5 if "doubt" in name else 1.0,
+            features={"p_op": 0.25, "lungs.volume_ml": 5000.0},
+        )
