@@ -116,7 +116,7 @@ def run_batch(
                 kept=settings.kept,
                 chosen=_sampled(plan, settings),
                 reviews=reviews,
-                memory_mb=available_mb() if settings.memory_mb is None else settings.memory_mb,
+                memory_mb=_memory_mb(settings, local=engine is None),
                 spool_mb=settings.spool_mb if source.spools else float("inf"),
                 tell=tell,
                 again=lambda reason, count: say(f"{count} series are done again: {reason}"),
@@ -127,6 +127,13 @@ def run_batch(
     if result.interrupted:
         raise KeyboardInterrupt
     return result
+
+
+def _memory_mb(settings: Settings, *, local: bool) -> float:
+    """What the workers may need together; those on other machines have memory of their own."""
+    if settings.memory_mb is not None:
+        return settings.memory_mb
+    return available_mb() if local else float("inf")
 
 
 def _local(job: Job, settings: Settings, log: Path) -> Engine:

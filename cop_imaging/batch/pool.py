@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import queue
 import threading
 from collections.abc import Mapping
@@ -63,7 +64,7 @@ class LocalPool:
 
     def __init__(self, job: Job, workers: int, time_limit_s: float | None = None, log: Path | None = None) -> None:
         self.places = workers
-        self._workers = [Worker(job, f"local-{n}", log) for n in range(1, workers + 1)]
+        self._workers = [Worker(pickle.dumps(job), f"local-{n}", log) for n in range(1, workers + 1)]
         self._time_limit_s = time_limit_s
         self._waiting: queue.SimpleQueue[Mapping[str, Any] | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()

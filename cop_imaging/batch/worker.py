@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,10 +42,20 @@ GRACE_S = 10.0
 
 
 class Worker:
-    """One worker process. It is started with the first series, and again after a death."""
+    """One worker process. It is started with the first series, and again after a death.
 
-    def __init__(self, job: Job, name: str, log: Path | None = None) -> None:
-        self._first = (pickle.dumps(sys.path), pickle.dumps(job))
+    Parameters
+    ----------
+    job : bytes
+        A pickled ``Job``: what holds the worker need not load what it works with.
+    name : str
+        What the ledger calls it.
+    log : Path, optional
+        File for what its libraries print.
+    """
+
+    def __init__(self, job: bytes, name: str, log: Path | None = None) -> None:
+        self._first = (pickle.dumps(sys.path), job)
         self.name = name
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -79,7 +90,7 @@ class Worker:
             answer = None
         if answer is not None:
             attempt: Attempt = pickle.loads(answer)
-            return attempt
+            return replace(attempt, worker=self.name)
         return self._buried(time.perf_counter() - start, time_limit_s)
 
     def kill(self) -> None:

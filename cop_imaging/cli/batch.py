@@ -177,7 +177,7 @@ def batch(
 def _cluster(scheduler: str | None) -> Callable[[Job, Settings, Path], Engine]:
     from cop_imaging.batch.cluster import DaskCluster
 
-    return lambda job, settings, log: DaskCluster(job, settings, log, scheduler=scheduler)
+    return lambda job, settings, _: DaskCluster(job, settings, scheduler=scheduler)
 
 
 def _numbers(option: str, text: str | None) -> tuple[float, float] | None:

@@ -1,0 +1,163 @@
+"""Workers on a Dask cluster: on this machine or many, started by hand, by SLURM or on Kubernetes.
+
+Each Dask worker keeps worker processes of its own, as the local pool does: a series that crashes or hangs takes a
+child with it and never the worker, and time limits hold.
+"""
+
+from __future__ import annotations
+
+import pickle
+import queue
+import threading
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from cop_imaging.batch.outcome import Attempt, Killed
+from cop_imaging.batch.pool import Answer
+from cop_imaging.batch.worker import Job, Worker
+from cop_imaging.errors import MissingExtra, SourceError
+
+if TYPE_CHECKING:
+    from cop_imaging.batch.call import Settings
+
+__all__ = ["DaskCluster"]
+
+PLUGIN = "cop-imaging"
+CONNECT_S = 30.0
+
+
+class DaskCluster:
+    """The workers of a Dask cluster.
+
+    Parameters
+    ----------
+    job : Job
+        What is done with each series; archive and run have to be found under the same paths on every machine.
+    settings : Settings
+        Number of workers (of a local cluster) and time limit.
+    scheduler : str, optional
+        Address of the scheduler, ``tcp://HOST:8786``; a cluster on this machine is started when left out.
+
+    Raises
+    ------
+    MissingExtra
+        If ``distributed`` is not installed.
+    SourceError
+        If the scheduler does not answer.
+    """
+
+    def __init__(self, job: Job, settings: Settings, *, scheduler: str | None = None) -> None:
+        try:
+            import distributed
+        except ImportError as error:
+            raise MissingExtra("cluster", "a run on a Dask cluster") from error
+        self._pickled = pickle.dumps(job)
+        self._time_limit_s = settings.time_limit_s
+        self._cluster = None
+        if scheduler is None:
+            self._cluster = distributed.LocalCluster(
+                n_workers=settings.workers, threads_per_worker=1, memory_limit=0, dashboard_address=None
+            )
+        try:
+            self._client = distributed.Client(self._cluster or scheduler, timeout=CONNECT_S, set_as_default=False)
+        except (OSError, ValueError, TimeoutError) as error:
+            message = f"the scheduler {scheduler} does not answer; give the address that dask scheduler prints"
+            raise SourceError(message) from error
+        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._running: dict[str, Any] = {}
+
+    @property
+    def places(self) -> int:
+        """See ``Engine.places``: workers may come and go."""
+        return max(1, int(sum(self._client.nthreads().values())))
+
+    def submit(self, row: Mapping[str, Any]) -> None:
+        """See ``Engine.submit``."""
+        key = str(row["key"])
+        future = self._client.submit(_work, dict(row), pure=False)
+        self._running[key] = future
+        future.add_done_callback(lambda done: self._answers.put((key, _answer(done))))
+
+    def answers(self, wait_s: float) -> list[Answer]:
+        """See ``Engine.answers``."""
+        found: list[Answer] = []
+        try:
+            found.append(self._answers.get(timeout=wait_s))
+            while True:
+                found.append(self._answers.get_nowait())
+        except queue.Empty:
+            for key, _ in found:
+                self._running.pop(key, None)
+        if not found and self._client.status in {"closed", "closing"}:
+            raise SourceError("the scheduler of the cluster has gone; start it again and repeat the call")
+        return found
+
+    def kill(self) -> None:
+        """See ``Engine.kill``."""
+        self._client.unregister_worker_plugin(PLUGIN)
+
+    def __enter__(self) -> Self:
+        self._client.register_plugin(_plugin(self._pickled, self._time_limit_s), name=PLUGIN)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._client.status == "running":
+            self._client.cancel(list(self._running.values()))
+            self._client.unregister_worker_plugin(PLUGIN)
+        self._client.close()
+        if self._cluster is not None:
+            self._cluster.close()
+
+
+def _plugin(job: bytes, time_limit_s: float | None) -> Any:
+    from distributed import WorkerPlugin
+
+    class Children(WorkerPlugin):  # type: ignore[misc]
+        """The worker processes of one Dask worker, one for each of its threads that has work."""
+
+        def setup(self, worker: Any) -> None:
+            self.name = str(worker.address)
+            self.free: list[Worker] = []
+            self.all: list[Worker] = []
+            self.lock = threading.Lock()
+
+        def teardown(self, worker: Any) -> None:  # noqa: ARG002 - as Dask calls it
+            with self.lock:
+                for child in self.all:
+                    child.kill()
+                    child.close()
+
+        def work(self, row: Mapping[str, Any]) -> Attempt | Killed:
+            with self.lock:
+                if not self.free:
+                    self.free.append(Worker(job, self.name))
+                    self.all.append(self.free[0])
+                child = self.free.pop()
+            try:
+                return child.work(row, time_limit_s)
+            finally:
+                with self.lock:
+                    self.free.append(child)
+
+    return Children()
+
+
+def _work(row: Mapping[str, Any]) -> Attempt | Killed:
+    from distributed import get_worker
+
+    answer: Attempt | Killed = get_worker().plugins[PLUGIN].work(row)
+    return answer
+
+
+def _answer(done: Any) -> Attempt | Killed:
+    """The result of a task; what Dask itself gave up on counts as a death of its worker."""
+    from distributed import CancelledError, KilledWorker
+
+    try:
+        answer: Attempt | Killed = done.result()
+    except KilledWorker:
+        return Killed("worker.killed", "Dask workers died while they worked on the series")
+    except (CancelledError, OSError, KeyError) as error:
+        return Killed("worker.lost", f"the series was lost on the cluster ({type(error).__name__})")
+    return answer
