@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cop_imaging.archive import Source
-from cop_imaging.errors import OutputError, UsageError
+from cop_imaging.errors import OutputError, SeriesError, UsageError
 from cop_imaging.ingest import IngestConfig
 from cop_imaging.ingest.listing import LISTED, PRIVATE
 
@@ -132,7 +132,7 @@ def make_plan(
     Raises
     ------
     SeriesError, SourceError
-        If the source is not there, or does not answer.
+        If the source is not there, does not answer, or has no series that is wanted; an earlier plan is kept.
     OutputError
         If the plan cannot be written.
     """
@@ -150,9 +150,15 @@ def make_plan(
             temporary = Path(scratch, PLAN)
             with pq.ParquetWriter(temporary, PLANNED, compression="zstd") as writer:
                 rows = (_planned(row, first) for row in _chosen(_rows(listed), wanted, left_out))
+                series = 0
                 while group := list(islice(rows, ROW_GROUP)):
                     writer.write_table(pa.Table.from_pylist(group, schema=PLANNED))
+                    series += len(group)
                 writer.add_key_value_metadata({ABOUT: json.dumps(about | {"left_out": dict(left_out)})})
+            if not series:
+                # An archive that is not mounted looks like an empty one: the plan that was there stays.
+                why = f"; left out: {told(left_out)}" if left_out else ""
+                raise SeriesError(f"there is no series to plan in {source.address}{why}", code="source.empty")
             temporary.replace(run / PLAN)
     except (OSError, pa.ArrowException) as error:
         raise OutputError(f"the plan cannot be written to {run}: {error}") from error
@@ -174,6 +180,11 @@ def read_plan(path: Path) -> Plan:
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise UsageError(f"{path} is no plan of a run: {error}") from error
     return Plan(path, about["source"], about["made"], about["wanted"], series, about["left_out"])
+
+
+def told(left_out: Mapping[str, int]) -> str:
+    """How many series were left out by which condition, in words."""
+    return ", ".join(f"{count} by {reason}" for reason, count in left_out.items())
 
 
 def _rows(listed: Path) -> Iterator[dict[str, Any]]:

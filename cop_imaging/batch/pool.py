@@ -39,7 +39,7 @@ class Engine(Protocol):
         """
 
     def kill(self) -> None:
-        """End what runs, at once."""
+        """End what runs at once, and begin nothing more of what was given to it."""
 
     def __enter__(self) -> Self: ...
 
@@ -86,6 +86,11 @@ class LocalPool:
 
     def kill(self) -> None:
         """See ``Engine.kill``."""
+        try:
+            while (row := self._waiting.get_nowait()) is not None:
+                self._answers.put((row["key"], Killed("worker.killed", "the run was ended before its turn came")))
+        except queue.Empty:
+            pass
         for worker in self._workers:
             worker.kill()
 
@@ -95,10 +100,10 @@ class LocalPool:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for _ in self._threads:
-            self._waiting.put(None)
         if kind is not None:
             self.kill()
+        for _ in self._threads:
+            self._waiting.put(None)
         for thread in self._threads:
             thread.join()
 

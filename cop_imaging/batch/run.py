@@ -197,7 +197,7 @@ def work_off(
                 if attempt.state is State.STOPPED:
                     ledger.add(recorded)
                     raise STOPS[attempt.code](attempt.message)
-                if attempt.state is State.DIED and stop.killed:
+                if isinstance(answer, Killed) and stop.killed:
                     # It was this program that ended the worker: nothing is held against the series.
                     continue
                 recorded.append((key, task.number, task.method, kept, attempt))

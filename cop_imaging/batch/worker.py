@@ -60,7 +60,6 @@ class Worker:
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
         self._overdue = False
-        self._lock = threading.Lock()
 
     def work(self, row: Mapping[str, Any], time_limit_s: float | None = None) -> Attempt | Killed:
         """Let the worker work on one planned series.
@@ -95,9 +94,10 @@ class Worker:
 
     def kill(self) -> None:
         """End the worker at once, whatever it does; ``work`` then returns."""
-        with self._lock:
-            if self._process is not None and self._process.poll() is None:
-                self._process.kill()
+        # The thread that works may bury the process meanwhile; a process that has ended is not signalled.
+        process = self._process
+        if process is not None:
+            process.kill()
 
     def close(self) -> None:
         """Let the worker end."""
@@ -127,8 +127,7 @@ class Worker:
                 # Ctrl-C in the terminal is for the driver alone: what runs is finished.
                 start_new_session=True,
             )
-        with self._lock:
-            self._process = process
+        self._process = process
         for message in self._first:
             _send(process.stdin, message)
         return process

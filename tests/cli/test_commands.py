@@ -53,7 +53,8 @@ def test_an_empty_folder_is_no_series(tmp_path, command):
     assert result.exit_code == 3
     assert result.stderr.startswith("cop-imaging: error: ")
     assert result.stderr.count("\n") == 1
-    assert files_below(tmp_path) == []
+    # The record of a run may lie there, and no plan: the next call looks again.
+    assert {p.name for p in files_below(tmp_path)} <= {"ledger.sqlite", ".lock.sqlite"}
 
 
 def test_a_text_file_with_the_name_of_a_slice_is_no_series(tmp_path):
