@@ -29,8 +29,9 @@ LONGEST_PDU = 128 << 10
 """Bytes: as much as common archives send at once."""
 USER_AND_PASSCODE = 2
 """Kind of user identity (PS3.7 D.3.3.7)."""
-TRANSIENT, BY_USER = 2, 1
-"""A-ASSOCIATE-RJ: result rejected-transient, source service-user (PS3.8 9.3.4)."""
+TRANSIENT, BY_USER, BY_ACSE = 2, 1, 2
+"""A-ASSOCIATE-RJ: result rejected-transient, sources service-user and service-provider (ACSE), by which identities are
+refused (PS3.8 9.3.4, PS3.7 D.3.3.7)."""
 DIAGNOSES = {
     3: "it does not know the calling AE title {calling}",
     7: "it does not go by the called AE title {called}",
@@ -131,6 +132,8 @@ def associated(
         Is given the socket.
     heard : function
         Is called for everything that comes in.
+    contexts : PresentationContext
+        The service that is asked for, and the kinds of images that may come in.
 
     Raises
     ------
@@ -183,7 +186,9 @@ def associated(
         raise address_trouble(peer.host) from error
     try:
         if not association.is_established:
-            raise _not_established(association, peer, access, context)
+            raise _not_established(association, peer, access, credentials, context)
+        if not any(one.abstract_syntax == contexts[0].abstract_syntax for one in association.accepted_contexts):
+            raise _not_offered(peer, contexts[0])
         yield association
         association.release()
     finally:
@@ -210,10 +215,17 @@ def _nobody(peer: Peer, why: str, *, reached: bool = True) -> Passing:
 
 
 def _not_established(
-    association: Association, peer: Peer, access: ArchiveAccess, context: ssl.SSLContext | None
+    association: Association,
+    peer: Peer,
+    access: ArchiveAccess,
+    credentials: Credentials,
+    context: ssl.SSLContext | None,
 ) -> Exception:
     if association.is_rejected:
         answer = association.acceptor.primitive
+        if answer is not None and answer.result_source == BY_ACSE and credentials.user is not None:
+            message = f"{peer.name} refuses access; check user and password"
+            return SourceError(message, code="source.refused")
         if answer is not None and answer.result == TRANSIENT:
             return Passing(SourceError(f"{peer.name} is busy", code="source.unreachable"))
         why = "no reason is given"
@@ -221,9 +233,13 @@ def _not_established(
             why = DIAGNOSES[answer.diagnostic].format(calling=peer.calling, called=peer.called)
         return SourceError(f"{peer.name} rejects the association: {why}", code="source.refused")
     if association.rejected_contexts:
-        message = f"{peer.name} offers none of the services that are asked for"
-        return SourceError(message, code="source.refused")
+        return _not_offered(peer, association.rejected_contexts[0])
     return _on_the_line(peer, access, context)
+
+
+def _not_offered(peer: Peer, context: PresentationContext) -> Exception:
+    service = context.abstract_syntax.name.rpartition(" - ")[2] if context.abstract_syntax else ""
+    return SourceError(f"{peer.name} does not offer C-{service}", code="source.refused")
 
 
 def _on_the_line(peer: Peer, access: ArchiveAccess, context: ssl.SSLContext | None) -> Exception:

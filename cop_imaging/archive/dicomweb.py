@@ -26,7 +26,7 @@ from cop_imaging.archive.multipart import read_parts
 from cop_imaging.archive.patience import Pace, Passing, patiently
 from cop_imaging.archive.query import Query
 from cop_imaging.archive.receiving import Intake, gone, received
-from cop_imaging.archive.web import Gone, NotAcceptable, Web
+from cop_imaging.archive.web import NOTHING, Gone, NotAcceptable, Web
 from cop_imaging.errors import SourceError, UsageError
 from cop_imaging.ingest import IngestConfig, SeriesFiles
 from cop_imaging.ingest.headers import Header
@@ -98,9 +98,10 @@ class DicomWebSource:
         path = f"studies/{row['study_uid']}/series/{row['series_uid']}"
         series = FoundSeries(row["series_uid"], row["modality"], None, row["files"])
 
-        def fetch(intake: Intake) -> None:
+        def fetch(intake: Intake) -> str:
             with self._web() as web:
                 _fetch(web, path, intake)
+            return ""
 
         def images() -> tuple[FoundImage, ...]:
             with self._web() as web:
@@ -190,7 +191,7 @@ class Search:
                 raise _no_service(self._web.base) from None
             except NotAcceptable:
                 raise _no_service(self._web.base) from None
-            return _parsed(bytes(body), headers.get("Content-Type", ""), self._web.base)
+            return _parsed(bytes(body), headers, self._web.base)
 
         return patiently(ask, self._access, first_contact=first_contact)
 
@@ -199,16 +200,23 @@ def _no_service(base: str) -> SourceError:
     return SourceError(f"{base} is not the address of a DICOMweb service; give the one under which /studies lies")
 
 
-def _parsed(body: bytes, kind: str, base: str) -> list[Json]:
+def _parsed(body: bytes, headers: Mapping[str, str], base: str) -> list[Json]:
+    message = f"{base} breaks off its answer to a search"
+    broken = Passing(SourceError(message, code="source.unreachable"))
+    kind = headers.get("Content-Type", "")
     if not body:
-        return []
+        # Nothing was found only if the server says so: an answer that was cut off within its head looks alike.
+        if headers.get("Content-Length") == "0" or kind == NOTHING:
+            return []
+        raise broken
+    if not kind:
+        raise broken
     if "json" not in kind.lower():
         raise _no_service(base)
     try:
         found = json.loads(body)
     except ValueError as error:
-        message = f"{base} breaks off its answer to a search"
-        raise Passing(SourceError(message, code="source.unreachable")) from error
+        raise broken from error
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         raise _no_service(base)
     return found

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
@@ -98,7 +98,7 @@ class DimseSource:
         except ValueError:
             host = port = receive = None
             options = {}
-        called = parts.path.strip("/") if host else ""
+        called = unquote(parts.path.strip("/")) if host else ""
         if not host or not port or not called or parts.username is not None or options.keys() - {"calling", "receive"}:
             raise UsageError(f"the address of a PACS is written {FORM}; credentials do not belong in it")
         calling = options.get("calling", CALLING)
@@ -107,9 +107,9 @@ class DimseSource:
     @property
     def address(self) -> str:
         """Host, port and AE titles."""
-        receive = f"&receive={self.receive}" if self.receive is not None else ""
+        options = {"calling": self.calling} | ({"receive": self.receive} if self.receive is not None else {})
         scheme = "dimses" if self.tls else "dimse"
-        return f"{scheme}://{self.host}:{self.port}/{self.called}?calling={self.calling}{receive}"
+        return f"{scheme}://{self.host}:{self.port}/{quote(self.called)}?{urlencode(options)}"
 
     @property
     def spools(self) -> bool:
@@ -136,12 +136,11 @@ class DimseSource:
         study = row["study_uid"]
         series = FoundSeries(row["series_uid"], row["modality"], None, row["files"])
 
-        def fetch(intake: Intake) -> None:
+        def fetch(intake: Intake) -> str:
             self.pace.wait()
             if self.receive is None:
-                get_series(self._peer, study, series.uid, intake, self.access, self.credentials)
-            else:
-                move_series(self._peer, self.receive, study, series.uid, intake, self.access, self.credentials)
+                return get_series(self._peer, study, series.uid, intake, self.access, self.credentials)
+            return move_series(self._peer, self.receive, study, series.uid, intake, self.access, self.credentials)
 
         def images() -> Sequence[FoundImage]:
             with self._find() as find:

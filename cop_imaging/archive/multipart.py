@@ -30,6 +30,9 @@ def read_parts(content_type: str, pieces: Iterable[bytes], intake: Intake, where
         from python_multipart.exceptions import MultipartParseError
     except ImportError as error:
         raise MissingExtra("dicomweb", "fetching from a DICOMweb server") from error
+    if not content_type:
+        # Cut off within its head.
+        raise Passing(SourceError(f"{where} breaks off before it sends a series", code="source.unreachable"))
     header = Message()
     header["Content-Type"] = content_type
     boundary = header.get_param("boundary")

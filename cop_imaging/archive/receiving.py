@@ -119,7 +119,7 @@ def received(
     spool: Path,
     access: ArchiveAccess,
     *,
-    fetch: Callable[[Intake], None],
+    fetch: Callable[[Intake], str],
     images: Callable[[], Iterable[FoundImage]],
 ) -> Iterator[SeriesFiles]:
     """The files of a listed series in a folder of their own below ``spool``, gone when the block ends, however it ends.
@@ -127,7 +127,7 @@ def received(
     Parameters
     ----------
     fetch : function
-        Fills the intake, once for each attempt.
+        Fills the intake, once for each attempt; what the archive says of it besides, or nothing.
     images : function
         Asks the archive which images the series has now; called only if not those arrived that were listed.
 
@@ -151,8 +151,8 @@ def received(
 
         def attempt() -> None:
             intake.start_over()
-            fetch(intake)
-            _check(row, intake, images, access)
+            said = fetch(intake)
+            _check(row, intake, said, images, access)
 
         try:
             patiently(attempt, access)
@@ -166,7 +166,7 @@ def received(
 
 
 def _check(
-    row: Mapping[str, Any], intake: Intake, images: Callable[[], Iterable[FoundImage]], access: ArchiveAccess
+    row: Mapping[str, Any], intake: Intake, said: str, images: Callable[[], Iterable[FoundImage]], access: ArchiveAccess
 ) -> None:
     if key_of(row["series_uid"], intake.images) == row["key"]:
         return
@@ -176,7 +176,8 @@ def _check(
     if key_of(row["series_uid"], now) != row["key"]:
         message = "the series has other images than when it was planned; plan again with --replan"
         raise SeriesError(message, code="source.changed")
-    message = f"{len(intake.images)} of {row['files']} images of the series arrived; see what the archive says of it"
+    said = f" ({said})" if said else ""
+    message = f"{len(intake.images)} of {row['files']} images of the series arrived{said}; look into the archive's log"
     raise Passing(SourceError(message, code="source.incomplete"), tries=access.incomplete_tries)
 
 

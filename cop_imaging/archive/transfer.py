@@ -91,8 +91,8 @@ PORT_LOOK_S = 0.2
 
 def get_series(
     peer: Peer, study: str, series: str, intake: Intake, access: ArchiveAccess, credentials: Credentials
-) -> None:
-    """Fetch a series with C-GET.
+) -> str:
+    """Fetch a series with C-GET; with which status it ended, or nothing if it ended well.
 
     Raises
     ------
@@ -109,15 +109,15 @@ def get_series(
             peer, access, credentials, contexts, roles=roles, store=store, opened=watch.over, heard=watch.heard
         ) as association:
             answers = association.send_c_get(_identifier(study, series), GET)
-            _follow(answers, store, watch, peer)
+            return _follow(answers, store, watch, peer)
 
 
 def move_series(
     peer: Peer, port: int, study: str, series: str, intake: Intake, access: ArchiveAccess, credentials: Credentials
-) -> None:
+) -> str:
     """Fetch a series with C-MOVE to a receiver that listens on ``port`` under the calling AE title meanwhile.
 
-    Only one process of a machine can listen: the others wait for their turn.
+    Only one process of a machine can listen: the others wait for their turn. Gives what ``get_series`` gives.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def move_series(
             ) as association,
         ):
             answers = association.send_c_move(_identifier(study, series), peer.calling, MOVE)
-            _follow(answers, store, watch, peer)
+            return _follow(answers, store, watch, peer)
 
 
 def refused_with(status: int, peer: Peer) -> Exception | None:
@@ -179,7 +179,7 @@ class _Store:
             return DONE
 
 
-def _follow(answers: Iterable[tuple[Dataset, Dataset | None]], store: _Store, watch: Watch, peer: Peer) -> None:
+def _follow(answers: Iterable[tuple[Dataset, Dataset | None]], store: _Store, watch: Watch, peer: Peer) -> str:
     status = None
     for answer, _ in answers:
         status = answer.get("Status")
@@ -193,6 +193,7 @@ def _follow(answers: Iterable[tuple[Dataset, Dataset | None]], store: _Store, wa
     refusal = refused_with(status, peer)
     if refusal is not None:
         raise refusal
+    return f"final status 0x{status:04X}" if status != DONE else ""
 
 
 @contextmanager

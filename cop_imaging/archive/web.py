@@ -18,13 +18,15 @@ from cop_imaging.errors import MissingExtra, SourceError
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
 
-__all__ = ["Gone", "NotAcceptable", "Web", "address_trouble", "tls_trouble"]
+__all__ = ["NOTHING", "Gone", "NotAcceptable", "Web", "address_trouble", "tls_trouble"]
 
 PIECE = 256 << 10
 """Bytes that are taken from a connection at once."""
 REFUSED = frozenset({401, 403})
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses of a server that is busy, starts, or stands behind a proxy and is not there (RFC 9110, RFC 6585)."""
+NOTHING = "nothing"
+"""Stands for the type of an answer without content."""
 NOT_FOUND, NOT_ACCEPTABLE, NO_CONTENT = frozenset({404, 410}), 406, 204
 
 
@@ -67,7 +69,7 @@ class Web:
     def get(
         self, path: str, accept: str, query: Sequence[tuple[str, str | int]] = ()
     ) -> Iterator[tuple[Mapping[str, str], Iterator[bytes]]]:
-        """Headers and body of an answer, the body in pieces as they come; nothing at all for status 204.
+        """Headers and body of an answer, the body in pieces as they come; for status 204 the type is ``NOTHING``.
 
         Raises
         ------
@@ -90,7 +92,10 @@ class Web:
                 "GET", url, headers={**self._headers, "Accept": accept}, preload_content=False, redirect=False
             )
             self._judge(response)
-            yield response.headers, iter(()) if response.status == NO_CONTENT else self._pieces(response, deadline)
+            if response.status == NO_CONTENT:
+                yield {"Content-Type": NOTHING}, iter(())
+            else:
+                yield response.headers, self._pieces(response, deadline)
         except urllib3.exceptions.HTTPError as error:
             raise self._trouble(error) from error
         finally:
