@@ -19,7 +19,7 @@ from cop_imaging.batch.plan import PLAN, Plan, Wanted, make_plan, read_plan
 from cop_imaging.batch.pool import Engine, LocalPool
 from cop_imaging.batch.reviews import REVIEWS, read_reviews
 from cop_imaging.batch.run import SERIES, Chosen, Outcome, RunResult, work_off
-from cop_imaging.batch.tables import collect
+from cop_imaging.batch.tables import FEATURES, collect
 from cop_imaging.batch.worker import Job
 from cop_imaging.errors import OutputError, SeriesError, UsageError
 from cop_imaging.pipeline import Config
@@ -123,7 +123,8 @@ def run_batch(
             )
         _tidy(out)
         ledger.end()
-        collect([out], out)
+        if result.counts or _outdated(out):
+            collect([out], out)
     if result.interrupted:
         raise KeyboardInterrupt
     return result
@@ -134,6 +135,15 @@ def _memory_mb(settings: Settings, *, local: bool) -> float:
     if settings.memory_mb is not None:
         return settings.memory_mb
     return available_mb() if local else float("inf")
+
+
+def _outdated(out: Path) -> bool:
+    """Whether plan or reviews are newer than the tables, or there are none."""
+    try:
+        made = (out / FEATURES).stat().st_mtime_ns
+    except OSError:
+        return True
+    return any((out / name).exists() and (out / name).stat().st_mtime_ns > made for name in (PLAN, REVIEWS))
 
 
 def _local(job: Job, settings: Settings, log: Path) -> Engine:

@@ -21,7 +21,7 @@ from cop_imaging.batch.outcome import Attempt, Killed, State
 from cop_imaging.batch.plan import Plan
 from cop_imaging.batch.pool import Engine
 from cop_imaging.batch.reviews import Review
-from cop_imaging.errors import ConfigError, ModelError, OutputError, SourceError
+from cop_imaging.errors import ConfigError, CopImagingError, ModelError, OutputError, SourceError, UsageError
 
 __all__ = ["SERIES", "Chosen", "Outcome", "RunResult", "work_off"]
 
@@ -35,8 +35,8 @@ PATIENCE = 20
 AHEAD = 2
 """Series beyond the workers' places that wait beside them, so that none waits for the driver."""
 LEVELS: tuple[Kept, ...] = ("features", "report", "masks")
-STOPS: dict[str, type[ConfigError | ModelError | OutputError]] = {
-    error.__name__: error for error in (ConfigError, ModelError, OutputError)
+STOPS: dict[str, type[CopImagingError]] = {
+    error.__name__: error for error in (ConfigError, ModelError, OutputError, UsageError)
 }
 
 
@@ -298,6 +298,8 @@ def _judged(answer: Attempt | Killed, task: Task) -> Attempt:
     """What a death means for the series: time is its own, one death may be an accident, the second is not."""
     if isinstance(answer, Attempt):
         return answer
+    if answer.code == "worker.start":
+        return Attempt(State.STOPPED, UsageError.__name__, answer.message)
     if answer.code == "worker.time_limit":
         return Attempt(State.FAILED, answer.code, answer.message, 1)
     state = State.SET_ASIDE if task.deaths + 1 >= DEATHS else State.DIED

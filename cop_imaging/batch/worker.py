@@ -37,6 +37,8 @@ ONE_THREAD = (
 )
 """By these the native libraries are told how many threads to use: a process per core needs one each."""
 LENGTH = struct.Struct(">Q")
+STARTS = 3
+"""So often a worker may die before it is ready, until something is wrong with all of them."""
 GRACE_S = 10.0
 """How long a worker that was asked to end may take."""
 
@@ -74,7 +76,13 @@ class Worker:
         start = time.perf_counter()
         self._overdue = False
         try:
-            process = self._running()
+            for _ in range(STARTS):
+                process = self._running()
+                if self._ready:
+                    break
+                self._buried(0.0, None)
+            else:
+                return Killed("worker.start", "no worker can be started; its log says why")
             _send(process.stdin, pickle.dumps(dict(row)))
             timer = threading.Timer(time_limit_s, self._expire) if time_limit_s else None
             if timer:
@@ -130,6 +138,7 @@ class Worker:
         self._process = process
         for message in self._first:
             _send(process.stdin, message)
+        self._ready = _receive(process.stdout) is not None
         return process
 
     def _expire(self) -> None:
@@ -137,7 +146,7 @@ class Worker:
         self.kill()
 
     def _buried(self, seconds: float, time_limit_s: float | None) -> Killed:
-        process, self._process = self._process, None
+        process, self._process, self._ready = self._process, None, False
         code = process.wait() if process else 0
         for stream in (process.stdin, process.stdout) if process else ():
             try:
@@ -185,6 +194,7 @@ def serve() -> None:
     # The job may be of a module that only the driver's path of imports leads to.
     sys.path[:] = pickle.loads(path)
     work: Job = pickle.loads(job)
+    _send(answers, b"")
     incoming: list[bytes] = []
     arrived = threading.Condition()
 

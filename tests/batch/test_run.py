@@ -3,6 +3,7 @@
 import csv
 import os
 import sqlite3
+import sys
 import threading
 
 import pyarrow.parquet as pq
@@ -199,6 +200,15 @@ def test_a_series_on_which_workers_die_twice_is_set_aside(series, call):
     assert call.seen() == []
     call(retry_failed=True)
     assert call.seen() == ["crash", "crash"]
+
+
+def test_workers_that_cannot_start_end_the_run_and_condemn_no_series(series, call, monkeypatch, tmp_path):
+    series("a")
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if not p.endswith("batch")])
+    with pytest.raises(errors.UsageError, match="no worker can be started"):
+        call()
+    monkeypatch.undo()
+    assert "ModuleNotFoundError" in (tmp_path / "run/workers.log").read_text()
 
 
 def test_a_series_that_hangs_is_ended_by_the_time_limit(series, call):
