@@ -48,6 +48,8 @@ class MaskSeen:
     key: str
     run: Path
     issues: tuple[str, ...]
+    reported: bool
+    """Whether there is a report to open."""
 
 
 @dataclass(slots=True)
@@ -65,7 +67,7 @@ class Overview:
     examples: dict[str, list[Failure]] = field(default_factory=dict)
     values: dict[str, array[float]] = field(default_factory=dict)
     stages_s: Counter[str] = field(default_factory=Counter)
-    slowest: list[tuple[float, str, Path]] = field(default_factory=list)
+    slowest: list[tuple[float, str, Path, bool]] = field(default_factory=list)
     peak_mb: float = 0.0
     masks: list[MaskSeen] = field(default_factory=list)
 
@@ -91,9 +93,10 @@ class Overview:
             value = attempt.features.get(name)
             if value is not None:
                 self.values.setdefault(name, array("d")).append(value)
-        heapq.heappush(self.slowest, (attempt.seconds, key, run))
+        reported = last.kept != "features"
+        heapq.heappush(self.slowest, (attempt.seconds, key, run, reported))
         if len(self.slowest) > SLOWEST:
             heapq.heappop(self.slowest)
         trust = 1.0 if attempt.trust is None else attempt.trust
         doubts = tuple(code for code in attempt.issues if code.startswith(("lungs.", "coverage.")))
-        self.masks.append(MaskSeen(trust, key, run, doubts))
+        self.masks.append(MaskSeen(trust, key, run, doubts, reported))

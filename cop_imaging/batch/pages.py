@@ -36,11 +36,14 @@ def summary_page(overview: Overview, path: Path, run: Path) -> None:
         for name in SHOWN
         if (values := overview.values.get(name))
     ]
-    slowest = [(seconds, key, _link(folder, key, "report.html", run)) for seconds, key, folder in overview.slowest]
+    slowest = [
+        (seconds, key, _link(folder, key, "report.html", run) if reported else None)
+        for seconds, key, folder, reported in sorted(overview.slowest, reverse=True)
+    ]
     text = (
         _environment()
         .get_template("run.html.j2")
-        .render(o=overview, charts=charts, slowest=sorted(slowest, reverse=True), chart_height=CHART_HEIGHT)
+        .render(o=overview, charts=charts, slowest=slowest, chart_height=CHART_HEIGHT)
     )
     path.write_text(text, encoding="utf-8", newline="\n")
 
@@ -57,7 +60,11 @@ def mask_pages(overview: Overview, scratch: Path, run: Path) -> list[str]:
     for name, page in zip(names, pages, strict=True):
         home = (run / name).parent
         shown = [
-            (m.key, m.trust, m.issues, _link(m.run, m.key, "lungs.jpg", home), _link(m.run, m.key, "report.html", home))
+            (
+                m,
+                _link(m.run, m.key, "lungs.jpg", home),
+                _link(m.run, m.key, "report.html", home) if m.reported else None,
+            )
             for m in page
         ]
         links = [(n, os.path.relpath(run / other, home)) for n, other in enumerate(names, 1)]
