@@ -63,10 +63,19 @@ def call(tmp_path):
 
     class Call:
         def __call__(
-            self, *, to=out, config=None, overwrite=False, retry_failed=False, limit=None, shard=(1, 1), **more
+            self,
+            *,
+            to=out,
+            config=None,
+            overwrite=False,
+            retry_failed=False,
+            limit=None,
+            shard=(1, 1),
+            memory_mb=1e6,
+            **more,
         ):
             engine, tell, said = more.pop("engine", None), more.pop("tell", lambda *_: None), []
-            settings = Settings(chosen=Chosen(shard, None, limit, retry_failed, overwrite), memory_mb=1e6, **more)
+            settings = Settings(chosen=Chosen(shard, None, limit, retry_failed, overwrite), memory_mb=memory_mb, **more)
             self.said = said
             return run_batch(
                 FolderSource(tmp_path / "archive"),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cop_imaging.batch.outcome import Attempt, State
+from cop_imaging.batch.outcome import Attempt, State, pack
+from cop_imaging.batch.worker import ONE_THREAD
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,19 @@ class StandIn:
             file.write(f"{row['folder']}{' on ' + Path(row['lungs']).name if row.get('lungs') else ''}\n")
         name = row["folder"].split("/")[-1]
         if name.startswith("hang"):
+            (self.log.parent / "pid").write_text(str(os.getpid()))
             time.sleep(600)
+        if name.startswith("loud"):
+            print("to stdout" * 10_000, flush=True)  # noqa: T201 - as libraries do
+            os.write(1, b"to the file descriptor")
+            subprocess.run(["echo", "of a child"], check=True)
+        if name.startswith("threads"):
+            import numpy  # noqa: F401 - its libraries are asked
+            import threadpoolctl
+
+            told = {variable: os.environ.get(variable) for variable in ONE_THREAD}
+            told["used"] = max(library["num_threads"] for library in threadpoolctl.threadpool_info())
+            return Attempt(State.REFUSED, message=json.dumps(told))
         if name.startswith("crash"):
             os.kill(os.getpid(), signal.SIGSEGV)
         if name.startswith("once") and not (self.log.parent / name).exists():
@@ -54,5 +69,5 @@ class StandIn:
             status="ok",
             issues=("slices.thick",),
             trust=float(name.partition("trust")[2] or 1.0),
-            features={"p_op": 0.25, "lungs.volume_ml": 5000.0},
+            packed=pack({"p_op": 0.25, "lungs.volume_ml": 5000.0}),
         )
