@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cop_imaging.archive import Source
-from cop_imaging.batch.outcome import Attempt, State
+from cop_imaging.batch.outcome import Attempt, State, pack
 from cop_imaging.errors import ConfigError, CopImagingError, ModelError, OutputError, SeriesError, SourceError
 from cop_imaging.pipeline import Config, analyze
 from cop_imaging.progress import Progress
@@ -71,7 +71,7 @@ class SeriesJob:
                 status=str(report.status),
                 issues=tuple(sorted({issue.code for issue in report.issues})),
                 trust=report.anatomy.mask_trust,
-                features=analysis.row(),
+                packed=pack(analysis.row()),
             )
         except EVERY_SERIES as error:
             return failed(State.STOPPED, type(error).__name__, str(error), error.exit_code)

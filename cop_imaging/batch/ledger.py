@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sqlite3
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -125,7 +124,7 @@ class Ledger:
                 a.status,
                 json.dumps(a.issues),
                 a.trust,
-                zlib.compress(json.dumps(a.features).encode(), 1) if a.features else None,
+                a.packed or None,
             )
             for series, number, method, kept, a in attempts
         ]
@@ -167,7 +166,7 @@ class Ledger:
             status,
             tuple(json.loads(issues)),
             trust,
-            json.loads(zlib.decompress(blob)) if blob else {},
+            blob or b"",
             worker,
         )
         return Recorded(number, method, kept, attempt)

@@ -89,8 +89,9 @@ class Overview:
         self.statuses[attempt.status] += 1
         self.issues.update(attempt.issues)
         self.stages_s.update(attempt.stages_s)
+        features = attempt.features
         for name in SHOWN:
-            value = attempt.features.get(name)
+            value = features.get(name)
             if value is not None:
                 self.values.setdefault(name, array("d")).append(value)
         reported = last.kept != "features"
