@@ -1,0 +1,79 @@
+"""Series per hour with one worker, two, and two on a Dask cluster: ``python -m benchmarks.throughput [--rounds 5]``.
+
+Made chests of ordinary size go through the whole line, one thread in each process. The three ways take turns, so that
+what else the machine does meets all of them; the figures are medians of ratios within a round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+OUT = Path(__file__).resolve().parents[1] / "out" / "bench_throughput"
+WAYS = {
+    "one worker": ("--workers", "1"),
+    "two workers": ("--workers", "2"),
+    "two on Dask": ("--workers", "2", "--engine", "dask"),
+}
+
+
+def _cop_imaging(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "cop_imaging", *arguments], check=True, stdout=subprocess.DEVNULL)
+
+
+def main() -> None:
+    """Print the figures."""
+    options = argparse.ArgumentParser()
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--series", type=int, default=2, help="per worker: as many for each of two workers")
+    options.add_argument("--step", default="2")
+    options.add_argument("--matrix", default="512")
+    given = options.parse_args()
+    archive = OUT / "archive"
+    count = 2 * given.series
+    for seed in range(count):
+        if not (archive / str(seed)).exists():
+            made = OUT / "made"
+            shutil.rmtree(made, ignore_errors=True)
+            _cop_imaging(
+                "phantom", "--seed", str(seed), "--step", given.step, "--matrix", given.matrix, "--out", str(made)
+            )
+            archive.mkdir(parents=True, exist_ok=True)
+            (made / "dicom").rename(archive / str(seed))
+    seconds: dict[str, list[float]] = {name: [] for name in WAYS}
+    peaks: list[float] = []
+    for _ in range(given.rounds):
+        for name, options_of in WAYS.items():
+            run = OUT / "run"
+            shutil.rmtree(run, ignore_errors=True)
+            begun = time.perf_counter()
+            _cop_imaging("batch", str(archive), "--out", str(run), "--quiet", *options_of)
+            seconds[name].append(time.perf_counter() - begun)
+            peaks += _peaks(run)
+        print({name: round(found[-1], 1) for name, found in seconds.items()}, flush=True)
+    rows = pq.read_table(OUT / "run" / "plan.parquet", columns=["slices", "rows", "columns"]).to_pylist()
+    print(f"{count} series of {rows[0]['slices']} x {rows[0]['rows']} x {rows[0]['columns']} voxels")
+    for name, found in seconds.items():
+        print(f"{name}: {count / statistics.median(found) * 3600:.0f} series per hour")
+    for one, other in (("one worker", "two workers"), ("two on Dask", "two workers")):
+        ratios = [a / b for a, b in zip(seconds[one], seconds[other], strict=True)]
+        print(f"time of {one} / {other}: {statistics.median(ratios):.3f} (all: {[round(r, 3) for r in ratios]})")
+    print(f"peak memory of a worker: {max(peaks):.0f} MB")
+
+
+def _peaks(run: Path) -> list[float]:
+    import sqlite3
+
+    with sqlite3.connect(run / "ledger.sqlite") as database:
+        return [row[0] for row in database.execute("SELECT peak_mb FROM attempt WHERE peak_mb IS NOT NULL")]
+
+
+if __name__ == "__main__":
+    main()
