@@ -6,7 +6,8 @@ import hashlib
 import heapq
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -105,8 +106,8 @@ def run_batch(
             return RunResult(waiting=plan.series)
         method = method_of(config, settings.case_key)
         ledger.begin(source.address, method.text)
-        with tempfile.TemporaryDirectory(prefix=".spool-", dir=settings.spool or out) as spool:
-            job = job or SeriesJob(source, out / SERIES, config, settings.kept, settings.case_key, Path(spool))
+        with _spool(settings.spool or out) as spool:
+            job = job or SeriesJob(source, out / SERIES, config, settings.kept, settings.case_key, spool)
             result = work_off(
                 plan,
                 out,
@@ -128,6 +129,19 @@ def run_batch(
     if result.interrupted:
         raise KeyboardInterrupt
     return result
+
+
+@contextmanager
+def _spool(home: Path) -> Iterator[Path]:
+    """A folder for copies of series, for the length of a call."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=".spool-", dir=home))
+    except OSError as error:
+        raise OutputError(f"series cannot be copied to {home}: {error.strerror or error}") from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _memory_mb(settings: Settings, *, local: bool) -> float:

@@ -15,9 +15,10 @@ from cop_imaging.cli.faults import SOME_FAILED, guarded
 from cop_imaging.cli.options import ConfigOption, OutOption, OverwriteOption, QuietOption, SetOption
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from cop_imaging.batch import Settings
+    from cop_imaging.archive import Source
+    from cop_imaging.batch import Settings, Wanted
     from cop_imaging.batch.pool import Engine
     from cop_imaging.batch.worker import Job
 
@@ -109,6 +110,33 @@ def batch(
             "--scheduler", metavar="ADDRESS", help="Of a Dask cluster; a local one when not given.", show_default=False
         ),
     ] = None,
+    match: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--match",
+            metavar="KEYWORD=VALUE",
+            help="Ask an archive for studies with this element, such as PatientID=17; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    credentials: Annotated[
+        Path | None,
+        typer.Option(
+            "--credentials",
+            metavar="FILE",
+            help="TOML file with user, password, token, certificate, key, ca for an archive.",
+            show_default=False,
+        ),
+    ] = None,
+    archive_set: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--archive-set",
+            metavar="KEY=VALUE",
+            help="How an archive is asked: time-outs, patience, rate (see docs/archives.md); repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     spool: Annotated[
         Path | None,
         typer.Option("--spool", metavar="DIR", help="Folder for series from a network.", show_default=False),
@@ -126,7 +154,6 @@ def batch(
     has one row per series, DIR/series/KEY its report, DIR/summary.html the whole, DIR/masks.html every lung mask.
     plan.parquet, ledger.sqlite, failures.csv and summary.html name folders, which may identify patients.
     """
-    from cop_imaging.archive import FolderSource
     from cop_imaging.batch import Chosen, Settings, Wanted, run_batch
     from cop_imaging.cli.batch_progress import shown_run
     from cop_imaging.config import load_config
@@ -157,7 +184,7 @@ def batch(
     made_by = load_config(Config, config, overrides or ())
     with shown_run(quiet=quiet) as shown:
         result = run_batch(
-            FolderSource(Path(source)),
+            _source(source, settings.wanted, match or (), credentials, archive_set or ()),
             out,
             made_by,
             settings,
@@ -172,6 +199,27 @@ def batch(
     print(result.summary, out / "summary.html", out / "features.parquet", sep="\n")
     if result.failed:
         raise typer.Exit(SOME_FAILED)
+
+
+def _source(address: str, wanted: Wanted, match: Sequence[str], credentials: Path | None, how: Sequence[str]) -> Source:
+    from cop_imaging.archive import ArchiveAccess, Query
+    from cop_imaging.cli.source import credentials_from, source_of
+    from cop_imaging.config import load_config
+
+    pairs = [(keyword, value) for keyword, _, value in (text.partition("=") for text in match)]
+    if not all(value for _, value in pairs):
+        raise _usage("--match wants KEYWORD=VALUE, such as PatientID=17")
+    first, last = wanted.dates or (None, None)
+    query = Query(
+        # Nobody wants every document and presentation state of an archive fetched to learn that it is no CT.
+        modality=wanted.modality or "CT",
+        first_day=first,
+        last_day=last,
+        description=wanted.description,
+        matches=tuple(pairs),
+    )
+    access = load_config(ArchiveAccess, None, how)
+    return source_of(address, query=query, access=access, credentials=credentials_from(credentials, os.environ))
 
 
 def _cluster(scheduler: str | None) -> Callable[[Job, Settings, Path], Engine]:
