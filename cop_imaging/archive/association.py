@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pynetdicom.events import Event
     from pynetdicom.presentation import PresentationContext
 
-__all__ = ["Peer", "Watch", "associated", "hasten"]
+__all__ = ["PENDING", "Peer", "Watch", "associated", "demand_pynetdicom", "hasten"]
 
 LONGEST_PDU = 128 << 10
 """Bytes: as much as common archives send at once."""
@@ -36,6 +36,11 @@ DIAGNOSES = {
     3: "it does not know the calling AE title {calling}",
     7: "it does not go by the called AE title {called}",
 }
+ANSWERS = frozenset({"C_FIND_RSP", "C_GET_RSP", "C_MOVE_RSP"})
+PENDING = (0xFF00, 0xFF01)
+"""Statuses of all answers but the last (PS3.7 C.1.3)."""
+GRACE_S = 2.0
+"""Between the last answer and whoever waits for it."""
 LOOK_S = 0.1
 """Between two looks at whether a connection is still alive."""
 
@@ -62,13 +67,21 @@ class Watch:
     """Cuts a connection that has been silent, or at work, for too long, for the length of a ``with`` block.
 
     The library waits without limit for the rest of a message that has begun; only a closed socket ends that.
+
+    It also counts the answers that come in. On a busy machine the library now and then drops one of them unread
+    (pydicom/pynetdicom issue 875): whoever takes fewer than came in has to ask again, and one that waits for a last
+    answer that was dropped is cut off.
     """
 
     def __init__(self, access: ArchiveAccess, name: str) -> None:
         self._access = access
         self._name = name
         self._begun = self._heard = time.monotonic()
+        self._taken = 0.0
+        self._last_came = False
         self._sockets: list[socket.socket] = []
+        self.answers = 0
+        """How many have come in."""
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, name="archive-watch", daemon=True)
         self.why = "the connection broke off"
@@ -90,6 +103,17 @@ class Watch:
         """Something has come in."""
         self._heard = time.monotonic()
 
+    def told(self, event: Event) -> None:
+        """A message has come in."""
+        if type(event.message).__name__ in ANSWERS:
+            self.answers += 1
+            self._last_came = event.message.command_set.get("Status") not in PENDING
+            self._taken = time.monotonic()
+
+    def taken(self) -> None:
+        """An answer was taken."""
+        self._taken = time.monotonic()
+
     def lost(self) -> Passing:
         """What to raise when the connection has gone."""
         message = f"{self._name} does not answer: {self.why}"
@@ -102,6 +126,8 @@ class Watch:
                 self.why = f"silence for {self._access.idle_s:g} s"
             elif now - self._begun > self._access.total_s:
                 self.why = f"not done within {self._access.total_s:g} s"
+            elif self._last_came and now - self._taken > GRACE_S:
+                self.why = "an answer was lost on the way"
             else:
                 continue
             for connection in self._sockets:
@@ -121,6 +147,7 @@ def associated(
     store: Callable[[Event], int] | None = None,
     opened: Callable[[socket.socket], object] = lambda _: None,
     heard: Callable[[Event], object] = lambda _: None,
+    told: Callable[[Event], object] = lambda _: None,
 ) -> Iterator[Association]:
     """An association, released when the block ends and aborted when it ends badly.
 
@@ -132,6 +159,8 @@ def associated(
         Is given the socket.
     heard : function
         Is called for everything that comes in.
+    told : function
+        Is called for every message that has come in.
     contexts : PresentationContext
         The service that is asked for, and the kinds of images that may come in.
 
@@ -142,11 +171,8 @@ def associated(
     SourceError
         If the archive refuses, or its certificate is not trusted.
     """
-    try:
-        from pynetdicom import AE, evt
-        from pynetdicom.pdu_primitives import UserIdentityNegotiation
-    except ImportError as error:
-        raise MissingExtra("pacs", "asking a PACS") from error
+    from pynetdicom import AE, evt
+    from pynetdicom.pdu_primitives import UserIdentityNegotiation
 
     negotiated = list(roles)
     if credentials.user is not None and credentials.password is not None:
@@ -164,6 +190,7 @@ def associated(
             opened(inner.socket)
 
     handlers: list[Any] = [(evt.EVT_CONN_OPEN, connected), (evt.EVT_DATA_RECV, heard), (evt.EVT_DATA_SENT, hasten)]
+    handlers.append((evt.EVT_DIMSE_RECV, told))
     if store is not None:
         handlers.append((evt.EVT_C_STORE, store))
     ae = AE(ae_title=peer.calling)
@@ -195,6 +222,20 @@ def associated(
         if not association.is_released:
             association.abort()
         ae.shutdown()
+
+
+def demand_pynetdicom() -> None:
+    """Make sure that the library is there, before anything of this module or of the transfers is used.
+
+    Raises
+    ------
+    MissingExtra
+        If it is not installed.
+    """
+    try:
+        import pynetdicom  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra("pacs", "asking a PACS") from error
 
 
 def hasten(event: Event) -> None:

@@ -67,7 +67,7 @@ class ArchiveAccess(Section):
         source="what fails thrice lacks the images; estimate",
     )
     requests_per_s: float = quantity(
-        20.0,
+        50.0,
         low=0.01,
         high=10000.0,
         unit="1/s",

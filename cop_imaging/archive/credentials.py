@@ -32,6 +32,10 @@ class Credentials:
             raise UsageError("credentials hold a token and a user; give one of them")
         if (self.user is None) != (self.password is None):
             raise UsageError("credentials need both a user and a password")
+        if self.token is not None and not (self.token.isascii() and self.token.isprintable() and self.token):
+            raise UsageError("the token in the credentials holds other things than printable ASCII characters")
+        if self.user is not None and ":" in self.user:
+            raise UsageError("the user in the credentials holds a colon, which HTTP does not allow")
         if self.key is not None and self.certificate is None:
             raise UsageError("credentials hold a key and no certificate")
 

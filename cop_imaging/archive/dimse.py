@@ -22,7 +22,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.uid import UID
 
-from cop_imaging.archive.association import Peer, Watch, associated
+from cop_imaging.archive.association import PENDING, Peer, Watch, associated, demand_pynetdicom
 from cop_imaging.archive.catalogue import FoundImage, FoundSeries, FoundStudy, write_catalogue
 from cop_imaging.archive.config import ArchiveAccess
 from cop_imaging.archive.credentials import Credentials
@@ -44,7 +44,7 @@ __all__ = ["DimseSource"]
 CALLING = "COP_IMAGING"
 FIND = UID("1.2.840.10008.5.1.4.1.2.2.1")
 """Study Root Query/Retrieve Information Model - FIND (PS3.6 A)."""
-PENDING, SUCCESS = (0xFF00, 0xFF01), 0x0000
+SUCCESS = 0x0000
 DESCRIBING = (
     *("SOPClassUID", "ImageType", "Rows", "Columns", "NumberOfFrames", "PhotometricInterpretation"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "ConvolutionKernel", "KVP"),
@@ -127,12 +127,14 @@ class DimseSource:
         tell: Callable[[int], None] = lambda _: None,
     ) -> IndexSummary:
         """See ``Source.write_list`` and ``write_catalogue``: verdicts, ranks and sizes are estimates."""
+        demand_pynetdicom()
         with self._find() as find:
             return write_catalogue(find, self.query, out, config, case_key=case_key, tell=tell)
 
     @contextmanager
     def fetched(self, row: Mapping[str, Any], spool: Path) -> Iterator[SeriesFiles]:
         """See ``Source.fetched``. One association for each series."""
+        demand_pynetdicom()
         study = row["study_uid"]
         series = FoundSeries(row["series_uid"], row["modality"], None, row["files"])
 
@@ -240,7 +242,8 @@ class Find:
         return found
 
     def _answers(self, identifier: Dataset, slim: Callable[[Dataset], T]) -> list[T]:
-        found = []
+        found: list[T] = []
+        taken = 0
         self._pace.wait()
         with Watch(self._access, self._peer.name) as self._watch:
             try:
@@ -249,11 +252,18 @@ class Find:
                     status = answer.get("Status")
                     if status is None:
                         raise self._watch.lost()
-                    if status in PENDING and match is not None:
+                    taken += 1
+                    self._watch.taken()
+                    if status in PENDING:
+                        if match is None:
+                            raise SourceError(f"{self._peer.name} answers a search with what is no data set")
                         found.append(slim(match))
                     elif status != SUCCESS:
                         message = f"{self._peer.name} does not answer a search (status 0x{status:04X})"
                         raise refused_with(status, self._peer) or SourceError(message)
+                if taken != self._watch.answers:
+                    self._watch.why = f"{self._watch.answers - taken} of its answers were lost on the way"
+                    raise self._watch.lost()
             except BaseException:
                 self._hang_up()
                 raise
@@ -279,14 +289,11 @@ class Find:
                 self._credentials,
                 [build_context(FIND)],
                 opened=opened,
-                heard=self._heard,
+                heard=lambda _: self._watch.heard(),
+                told=lambda event: self._watch.told(event),  # noqa: PLW0108 - each search has a watch of its own
             )
         )
         return self._association
-
-    def _heard(self, _: object) -> None:
-        # The association outlives the watch over a single search.
-        self._watch.heard()
 
     def _hang_up(self) -> None:
         self._association = None

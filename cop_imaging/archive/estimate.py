@@ -17,6 +17,7 @@ from cop_imaging.core.geometry import Geometry
 from cop_imaging.ingest import IngestConfig
 from cop_imaging.ingest.acquisition import acquisition_of
 from cop_imaging.ingest.choice import described, kind_of, ranked
+from cop_imaging.ingest.frames import MULTI_FRAME
 from cop_imaging.ingest.headers import WANTED, Header, sop_class_name
 from cop_imaging.ingest.records import SliceRecord, record_of
 from cop_imaging.ingest.stacking import Stack
@@ -58,6 +59,11 @@ def judged(study: Sequence[Told], config: IngestConfig) -> list[dict[str, Any]]:
         if not slices and kind is not None:
             reason = f"its first and last image are no CT slice but {kind.words}; {kind.needed}"
             row |= {"verdict": "refused", "code": kind.code, "reason": reason}
+            continue
+        fewest = min(config.geometry.fewest_slices, config.geometry.fewest_slices_with_gaps)
+        if row["files"] < fewest and records[0].sop_class not in MULTI_FRAME:
+            reason = f"{row['files']} images are too few to measure lungs in; at least {fewest} are needed"
+            row |= {"verdict": "refused", "code": "slices.too_few", "reason": reason}
             continue
         row |= _acquired(slices)
         stack = _stack(slices, row["files"])

@@ -54,7 +54,7 @@ class Query:
 
     def takes_study(self, date: str | None, patient: str) -> bool:
         """Whether a study is wanted, for archives that answer more than they were asked for."""
-        if self.patient is not None and "*" not in self.patient and patient != self.patient:
+        if self.patient is not None and not set("*?") & set(self.patient) and patient != self.patient:
             return False
         if self.first_day is None and self.last_day is None:
             return True

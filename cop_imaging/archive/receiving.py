@@ -15,7 +15,7 @@ from cop_imaging.archive.patience import Passing, patiently
 from cop_imaging.errors import OutputError, SeriesError, SourceError
 from cop_imaging.ingest import SeriesFiles
 from cop_imaging.ingest.headers import read_header
-from cop_imaging.ingest.parsing import DAMAGE
+from cop_imaging.ingest.parsing import DAMAGE, quiet_parser
 
 __all__ = ["Intake", "gone", "received"]
 
@@ -25,9 +25,10 @@ NAME = "{:05d}.dcm"
 class Intake:
     """The images of one series as they arrive: whole ones are kept, of any other series none."""
 
-    def __init__(self, folder: Path, series: str) -> None:
+    def __init__(self, folder: Path, series: str, access: ArchiveAccess) -> None:
         self._folder = folder
         self._series = series
+        self._access = access
         self._here: dict[str, Path] = {}
         self._count = 0
         self._open: BinaryIO | None = None
@@ -67,11 +68,14 @@ class Intake:
         """
         with self._writing():
             self._close()
+        message = "the archive sent a file that cannot be read as DICOM"
         try:
-            header = read_header(self._path)
+            with quiet_parser():
+                header = read_header(self._path)
         except DAMAGE as error:
-            message = "the archive sent a file that cannot be read as DICOM"
-            raise Passing(SourceError(message, code="source.incomplete")) from error
+            raise self.again(message) from error
+        if header.names_nothing:
+            raise self.again(message)
         if header.text("SeriesInstanceUID") != self._series:
             self._path.unlink()
             message = "the archive sent an image of another series; nothing of it is kept"
@@ -94,6 +98,10 @@ class Intake:
             return tuple(
                 self._here[uid].rename(self._folder / NAME.format(n)) for n, uid in enumerate(sorted(self._here), 1)
             )
+
+    def again(self, message: str) -> Passing:
+        """What to raise when something has not come as it should: it is fetched again, but not for ever."""
+        return Passing(SourceError(message, code="source.incomplete"), tries=self._access.incomplete_tries)
 
     @property
     def _path(self) -> Path:
@@ -147,12 +155,12 @@ def received(
     except OSError as error:
         raise OutputError(f"the folder for copies {spool} cannot be used: {error.strerror or error}") from error
     try:
-        intake = Intake(folder, row["series_uid"])
+        intake = Intake(folder, row["series_uid"], access)
 
         def attempt() -> None:
             intake.start_over()
             said = fetch(intake)
-            _check(row, intake, said, images, access)
+            _check(row, intake, said, images)
 
         try:
             patiently(attempt, access)
@@ -165,9 +173,7 @@ def received(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _check(
-    row: Mapping[str, Any], intake: Intake, said: str, images: Callable[[], Iterable[FoundImage]], access: ArchiveAccess
-) -> None:
+def _check(row: Mapping[str, Any], intake: Intake, said: str, images: Callable[[], Iterable[FoundImage]]) -> None:
     if key_of(row["series_uid"], intake.images) == row["key"]:
         return
     now = tuple(images())
@@ -178,7 +184,7 @@ def _check(
         raise SeriesError(message, code="source.changed")
     said = f" ({said})" if said else ""
     message = f"{len(intake.images)} of {row['files']} images of the series arrived{said}; look into the archive's log"
-    raise Passing(SourceError(message, code="source.incomplete"), tries=access.incomplete_tries)
+    raise intake.again(message)
 
 
 def gone() -> SeriesError:

@@ -10,10 +10,11 @@ DICOM PS3.4 C.4.2 (C-MOVE), C.4.3 (C-GET), B.2 (C-STORE); PS3.7 C (status codes)
 from __future__ import annotations
 
 import random
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from pydicom.dataset import Dataset
@@ -106,7 +107,15 @@ def get_series(
         contexts = [build_context(GET), *_storage_contexts()]
         roles = [build_role(sop_class, scp_role=True) for sop_class in CLASSES]
         with associated(
-            peer, access, credentials, contexts, roles=roles, store=store, opened=watch.over, heard=watch.heard
+            peer,
+            access,
+            credentials,
+            contexts,
+            roles=roles,
+            store=store,
+            opened=watch.over,
+            heard=watch.heard,
+            told=watch.told,
         ) as association:
             answers = association.send_c_get(_identifier(study, series), GET)
             return _follow(answers, store, watch, peer)
@@ -132,7 +141,13 @@ def move_series(
         with (
             _receiver(peer, port, store, watch, access, credentials),
             associated(
-                peer, access, credentials, [build_context(MOVE)], opened=watch.over, heard=watch.heard
+                peer,
+                access,
+                credentials,
+                [build_context(MOVE)],
+                opened=watch.over,
+                heard=watch.heard,
+                told=watch.told,
             ) as association,
         ):
             answers = association.send_c_move(_identifier(study, series), peer.calling, MOVE)
@@ -183,7 +198,7 @@ def _follow(answers: Iterable[tuple[Dataset, Dataset | None]], store: _Store, wa
     status = None
     for answer, _ in answers:
         status = answer.get("Status")
-        watch.heard()
+        watch.taken()
         if store.failure is not None:
             break
     if store.failure is not None:
@@ -226,9 +241,11 @@ def _receiver(
     try:
         yield
     finally:
+        if server is not None and server.socket is not None:
+            # Wakes the server, which otherwise looks up every half second.
+            with suppress(OSError):
+                server.socket.shutdown(socket.SHUT_RDWR)
         ae.shutdown()
-        if server is not None:
-            server.server_close()
 
 
 def _storage_contexts() -> Sequence[PresentationContext]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from cop_imaging.archive import ArchiveAccess, Credentials, DicomWebSource, DimseSource, FolderSource, Query, Source
 from cop_imaging.errors import UsageError
@@ -57,15 +56,18 @@ def credentials_from(file: Path | None, environment: Mapping[str, str]) -> Crede
     UsageError
         If the file cannot be read or holds other things; the message repeats nothing of it.
     """
-    given: dict[str, Any] = {
+    given = {
         name: environment[VARIABLE + name.upper()]
         for name in (*TEXTS, *FILES)
-        if environment.get(VARIABLE + name.upper())
+        if environment.get(VARIABLE + name.upper(), "").strip()
     }
     if file is not None:
         given |= _read(file)
-    given |= {name: Path(given[name]).expanduser() for name in FILES if name in given}
-    return Credentials(**given)
+    # What was read from a file into a variable often ends with a line break.
+    given = {name: value.strip() for name, value in given.items()}
+    texts = {name: given[name] for name in TEXTS if name in given}
+    certificate, key, ca = (Path(given[name]).expanduser() if name in given else None for name in FILES)
+    return Credentials(**texts, certificate=certificate, key=key, ca=ca)
 
 
 def _read(file: Path) -> dict[str, str]:

@@ -62,6 +62,7 @@ def made_series(
     pixels: int = 8,
     description: str = "Thorax",
     date: str = "20200405",
+    syntax: str = ExplicitVRLittleEndian,
     edit: Callable[[Dataset, int], object] = lambda *_: None,
 ) -> Made:
     files = {}
@@ -88,7 +89,10 @@ def made_series(
         meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, CTImageStorage
         meta.MediaStorageSOPInstanceUID = header.SOPInstanceUID
         out = io.BytesIO()
-        FileDataset(out, header, preamble=bytes(128), file_meta=meta).save_as(out, enforce_file_format=True)
+        file = FileDataset(out, header, preamble=bytes(128), file_meta=meta)
+        if syntax != ExplicitVRLittleEndian:
+            file.compress(syntax, generate_instance_uid=False)
+        file.save_as(out, enforce_file_format=True)
         files[str(header.SOPInstanceUID)] = out.getvalue()
     return Made(study_uid, series_uid, files)
 

@@ -328,6 +328,17 @@ def test_a_series_that_is_gone_or_another_is_refused(start_web, make, place, lis
     assert refused(source, SeriesError, row).code == "source.changed"
 
 
+def test_a_file_that_is_no_dicom_is_asked_for_again_and_then_given_up(start_web, make, place, listed, refused):
+    server = start_web(make("a"))
+    source = place(server, incomplete_tries=2)
+    (row,) = listed(source)
+    body = b"\r\n--x\r\n\r\n<html>\r\n--x--"
+    garbage = lambda handler: handler.send_whole(200, body, "multipart/related; boundary=x")  # noqa: E731
+    server.faults = [garbage] * 5
+    error = refused(source, SourceError, row)
+    assert (error.code, len(server.faults)) == ("source.incomplete", 3)
+
+
 def test_a_server_without_the_wild_card_is_asked_for_its_default(start_web, make, place, listed, spool, same):
     made = make("a")
     server = start_web(made)

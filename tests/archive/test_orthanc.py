@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pydicom.uid import JPEGLSLossless
 
 from cop_imaging.archive import Credentials, DicomWebSource, DimseSource, Query
 from cop_imaging.archive.receiving import Intake
@@ -20,15 +21,16 @@ PROTOCOLS = ("web", "get", "move")
 
 @pytest.fixture(scope="module")
 def stored(orthanc, make):
-    """Two studies of two patients: a thin, a thick and an MR series in the first, a localizer in the other."""
+    """Two studies of two patients: a thin, a thick and an MR series, and a compressed one and a localizer."""
 
     def localizer(header, n):
         header.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
 
     series = {
         "thin": make("thin", slices=30),
-        "thick": make("thick", slices=6, thickness=5.0, description="Thorax 5mm"),
+        "thick": make("thick", slices=12, thickness=5.0, description="Thorax 5mm"),
         "mr": make("mr", modality="MR", slices=2),
+        "packed": make("packed", study="other", patient="SECRET-8", slices=2, date="20210101", syntax=JPEGLSLossless),
         "scout": make("scout", study="other", patient="SECRET-8", slices=1, date="20210101", edit=localizer),
     }
     orthanc.store(*series.values())
@@ -52,7 +54,7 @@ def source(orthanc, quick):
 @pytest.mark.parametrize("protocol", ["web", "get"])
 def test_a_listing_names_every_series_with_geometry_rank_and_patient(protocol, source, stored, listed):
     rows = {row["series_uid"]: row for row in listed(source(protocol), case_key=b"key")}
-    assert set(rows) == {stored[name].uid for name in ("thin", "thick", "scout")}
+    assert set(rows) == {stored[name].uid for name in ("thin", "thick", "packed", "scout")}
     thin, thick, scout = (rows[stored[name].uid] for name in ("thin", "thick", "scout"))
     assert (thin["files"], thin["slices"], thin["step_mm"], thin["thickness_mm"]) == (30, 30, 1.0, 1.0)
     assert (thin["rows"], thin["columns"], thin["extent_mm"], thin["kernel"]) == (8, 8, 30.0, "B40f")
@@ -68,7 +70,7 @@ def test_a_listing_names_every_series_with_geometry_rank_and_patient(protocol, s
 def test_a_series_has_the_same_key_over_every_protocol(source, stored, listed):
     web, get = ({row["series_uid"]: row["key"] for row in listed(source(protocol))} for protocol in ("web", "get"))
     assert web == get
-    assert len(set(web.values())) == 3
+    assert len(set(web.values())) == 4
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -86,13 +88,13 @@ def test_a_series_is_fetched_as_it_was_stored_and_the_copies_go(protocol, source
 @pytest.mark.parametrize(
     ("query", "names"),
     [
-        (Query(modality=None), ("thin", "thick", "mr", "scout")),
+        (Query(modality=None), ("thin", "thick", "mr", "packed", "scout")),
         (Query(modality="MR"), ("mr",)),
-        (Query(first_day="20200501"), ("scout",)),
+        (Query(first_day="20200501"), ("packed", "scout")),
         (Query(last_day="20200405"), ("thin", "thick")),
         (Query(description="*5MM"), ("thick",)),
-        (Query(patient="SECRET-8"), ("scout",)),
-        (Query(matches=(("StudyTime", "101112"), ("PatientID", "SECRET-8"))), ("scout",)),
+        (Query(patient="SECRET-8"), ("packed", "scout")),
+        (Query(matches=(("StudyTime", "101112"), ("PatientID", "SECRET-8"))), ("packed", "scout")),
         (Query(patient="NOBODY"), ()),
     ],
 )
