@@ -128,6 +128,8 @@ class Ledger:
             )
             for series, number, method, kept, a in attempts
         ]
+        if not rows:
+            return
         with self._told():
             self._database.execute("BEGIN")
             try:

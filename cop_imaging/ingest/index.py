@@ -11,10 +11,9 @@ import pickle
 import sqlite3
 import tempfile
 import zlib
-from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import closing, contextmanager
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -27,6 +26,7 @@ from cop_imaging.errors import OutputError, SeriesError
 from cop_imaging.ingest.config import IngestConfig
 from cop_imaging.ingest.listing import LISTED, list_study, lost_series
 from cop_imaging.ingest.packing import UNREADABLE, Lost, look
+from cop_imaging.ingest.pool import Readers, mapped, readers_of_headers
 from cop_imaging.ingest.records import series_key
 from cop_imaging.ingest.verdicts import COLUMNS, IndexedSeries, judge_study
 
@@ -34,8 +34,6 @@ __all__ = ["IndexSummary", "write_index", "write_listing"]
 
 CHUNK = 256
 """Files that go to a process at once."""
-IN_FLIGHT = 4
-"""Chunks for each process that wait or are worked on: the walk never runs ahead of the reading."""
 ROW_GROUP = 5000
 NAMED = 5
 """Damaged or unreadable files that the summary names."""
@@ -89,7 +87,7 @@ def write_index(
 
     def rows(found: Found) -> Iterator[dict[str, Any]]:
         tasks = ((study, config, uids) for study in _studies(found.database))
-        for of_study in _mapped(judge_study, tasks, found.pool, workers):
+        for of_study in mapped(judge_study, tasks, found.readers):
             yield from of_study
 
     return _tabulate(root, out, rows, COLUMNS, (), workers, tell)
@@ -126,7 +124,7 @@ def write_listing(
     def rows(found: Found) -> Iterator[dict[str, Any]]:
         homeless = _given_home(found)
         tasks = ((study, config, root, case_key) for study in _studies(found.database))
-        for of_study in _mapped(list_study, tasks, found.pool, workers):
+        for of_study in mapped(list_study, tasks, found.readers):
             yield from of_study
         yield from lost_series(homeless, root)
 
@@ -139,7 +137,7 @@ class Found:
 
     root: Path
     database: sqlite3.Connection
-    pool: ProcessPoolExecutor | None
+    readers: Readers
     lost: list[Lost]
 
 
@@ -157,45 +155,19 @@ def _tabulate(
         raise SeriesError(f"{root} is no folder; give the folder below which the series lie", code=code)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".index-", dir=out.parent) as scratch, _pool(workers) as pool:
+        with (
+            tempfile.TemporaryDirectory(prefix=".index-", dir=out.parent) as scratch,
+            readers_of_headers(workers) as readers,
+        ):
             shut = {os.path.realpath(path) for path in (*leave_out, Path(scratch))}
             with closing(sqlite3.connect(Path(scratch, "headers.sqlite"))) as database:
-                summary, lost = _collect(root, database, shut, pool, workers, tell)
-                found = Found(root, database, pool, lost)
+                summary, lost = _collect(root, database, shut, readers, tell)
+                found = Found(root, database, readers, lost)
                 verdicts, codes = _write(rows(found), Path(scratch, "index.parquet"), columns)
             Path(scratch, "index.parquet").replace(out)
     except (OSError, sqlite3.OperationalError) as error:
         raise OutputError(f"the index cannot be written to {out}: {error}") from error
     return replace(summary, series=verdicts.total(), verdicts=dict(verdicts), codes=dict(codes))
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
-    if workers < 2:
-        yield None
-        return
-    with ProcessPoolExecutor(max_workers=workers) as pool:
-        try:
-            yield pool
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _mapped(
-    work: Callable[[Any], T], tasks: Iterable[Any], pool: ProcessPoolExecutor | None, workers: int
-) -> Iterator[T]:
-    """Results in the order of the tasks, of which few are in flight at once."""
-    if pool is None:
-        yield from map(work, tasks)
-        return
-    waiting: deque[Future[T]] = deque()
-    for task in tasks:
-        waiting.append(pool.submit(work, task))
-        if len(waiting) >= IN_FLIGHT * workers:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
 
 
 def _walk(root: str, shut: Collection[str], closed: list[str]) -> Iterator[tuple[str, int, int]]:
@@ -230,8 +202,7 @@ def _collect(
     root: Path,
     database: sqlite3.Connection,
     shut: Collection[str],
-    pool: ProcessPoolExecutor | None,
-    workers: int,
+    readers: Readers,
     tell: Callable[[int], None],
 ) -> tuple[IndexSummary, list[Lost]]:
     # A throw-away file: nothing in it has to survive a crash.
@@ -242,7 +213,7 @@ def _collect(
     examples: list[str] = []
     lost: list[Lost] = []
     closed: list[str] = []
-    for looked in _mapped(look, _chunks(_walk(str(root), shut, closed), CHUNK), pool, workers):
+    for looked in mapped(look, _chunks(_walk(str(root), shut, closed), CHUNK), readers):
         files += looked.files
         dicom += looked.dicom
         damaged += len(looked.damaged)

@@ -47,6 +47,8 @@ class StandIn:
         if name.startswith("once") and not (self.log.parent / name).exists():
             (self.log.parent / name).touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        if name.startswith("nap"):
+            time.sleep(0.4)
         if name.startswith("slow"):
             time.sleep(1.0)
         if name.startswith("full"):
