@@ -93,6 +93,10 @@ class DaskCluster:
             raise SourceError("the scheduler of the cluster has gone; start it again and repeat the call")
         return found
 
+    def withdraw(self) -> list[str]:
+        """See ``Engine.withdraw``: what waits at a Dask worker cannot be told from what runs."""
+        return []
+
     def kill(self) -> None:
         """See ``Engine.kill``."""
         self._client.unregister_worker_plugin(PLUGIN)

@@ -38,6 +38,9 @@ class Engine(Protocol):
             If the workers cannot be reached any more.
         """
 
+    def withdraw(self) -> list[str]:
+        """Take back what it was given and has not begun, as far as that can be told; the keys."""
+
     def kill(self) -> None:
         """End what runs at once, and begin nothing more of what was given to it."""
 
@@ -84,13 +87,20 @@ class LocalPool:
         except queue.Empty:
             return found
 
-    def kill(self) -> None:
-        """See ``Engine.kill``."""
+    def withdraw(self) -> list[str]:
+        """See ``Engine.withdraw``."""
+        keys = []
         try:
             while (row := self._waiting.get_nowait()) is not None:
-                self._answers.put((row["key"], Killed("worker.killed", "the run was ended before its turn came")))
+                keys.append(str(row["key"]))
         except queue.Empty:
             pass
+        return keys
+
+    def kill(self) -> None:
+        """See ``Engine.kill``."""
+        for key in self.withdraw():
+            self._answers.put((key, Killed("worker.killed", "the run was ended before its turn came")))
         for worker in self._workers:
             worker.kill()
 

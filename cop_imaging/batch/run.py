@@ -188,6 +188,9 @@ def work_off(
                 running[following.row["key"]] = following
                 engine.submit(following.row)
                 following = None
+            if stop.asked:
+                for key in engine.withdraw():
+                    del running[key]
             if not running:
                 break
             recorded: list[tuple[str, int, str, str, Attempt]] = []

@@ -16,7 +16,7 @@ import pytest
 import standin
 
 from cop_imaging.batch import job
-from cop_imaging.batch.memory import BASE_MB, available_mb, needed_mb
+from cop_imaging.batch.memory import BASE_MB, REFUSED_MB, available_mb, needed_mb
 from cop_imaging.batch.outcome import Attempt, Killed, State
 from cop_imaging.batch.pool import LocalPool
 from cop_imaging.batch.run import Task, _fits
@@ -145,6 +145,22 @@ def test_a_pool_that_is_ended_begins_nothing_more(tmp_path):
     assert time.monotonic() - start < 5.0
 
 
+def test_an_interruption_begins_nothing_more(series, call, tmp_path):
+    for n in range(6):
+        series(f"slow{n}")
+
+    def interrupt():
+        assert wait_for((tmp_path / "log.txt").exists)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        call(workers=1)
+    thread.join()
+    assert 1 <= len(call.seen()) < 3
+
+
 def test_a_second_interruption_ends_the_run_and_is_held_against_no_series(series, call, tmp_path):
     for n in range(4):
         series(f"hang{n}")
@@ -198,6 +214,9 @@ class Counting:
     def answers(self, wait_s):
         return [(self.had.pop(0), Attempt(State.REFUSED, "slices.too_few", "few", 3))]
 
+    def withdraw(self):
+        return []
+
     def kill(self):
         pass
 
@@ -208,7 +227,7 @@ class Counting:
         pass
 
 
-@pytest.mark.parametrize(("memory_mb", "most"), [(BASE_MB * 2.5, 2), (1.0, 1), (1e6, 6)])
+@pytest.mark.parametrize(("memory_mb", "most"), [(REFUSED_MB * 2.5, 2), (1.0, 1), (1e6, 6)])
 def test_so_many_series_run_at_once_as_memory_allows(series, call, memory_mb, most):
     for n in range(8):
         series(f"{n}")
@@ -220,7 +239,7 @@ def test_so_many_series_run_at_once_as_memory_allows(series, call, memory_mb, mo
 def test_memory_that_is_needed_follows_the_voxels():
     small, large = (needed_mb({"slices": n, "rows": 512, "columns": 512}) for n in (100, 400))
     assert large - BASE_MB == pytest.approx(4 * (small - BASE_MB))
-    assert needed_mb({"slices": 400, "rows": 512, "columns": 512, "verdict": "refused"}) == BASE_MB
+    assert needed_mb({"slices": 400, "rows": 512, "columns": 512, "verdict": "refused"}) == REFUSED_MB
     assert needed_mb({"slices": None, "rows": None, "columns": None}) == large
 
 

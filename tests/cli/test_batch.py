@@ -51,6 +51,10 @@ class InProcess:
             answer = Attempt(State.ANALYZED, seconds=1.5, case="c0ffee", status="ok", trust=0.9, packed=row_of)
         return [(row["key"], answer)]
 
+    def withdraw(self):
+        given, self.given = self.given, []
+        return [row["key"] for row in given]
+
     def kill(self):
         self.given.clear()
 
