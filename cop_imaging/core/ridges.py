@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cop_imaging.core.arrays import Float32Array, Float64Array
+from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array
 from cop_imaging.core.geometry import Geometry
 
 __all__ = ["Ridges", "Sheets"]
@@ -60,5 +60,9 @@ class Ridges:
     """float32 [z, y, x] density with a blur of 1 mm; what lies outside the lungs is replaced by nearby lung."""
     line_hu: Float32Array
     """float32 [z, y, x] strength of lines and sheets of 1-3 mm: scale-normalised curvature across them; 0 outside."""
+    inner: BoolArray
+    """bool [z, y, x] lung beyond the partial-volume shell of the pleura, 2.5 mm."""
+    smooth_hu: AnyArray
+    """int16 [z, y, x] the scene's smoothed density on this grid."""
     sheets: Sheets
     """Those of 2-7 mm."""

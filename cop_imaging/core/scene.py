@@ -13,6 +13,7 @@ from cop_imaging.core.airway_tree import AirwayTree
 from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array, Int16Array, UInt8Array
 from cop_imaging.core.geometry import Box, Geometry
 from cop_imaging.core.issue import Issue
+from cop_imaging.core.line_density import LineDensity
 from cop_imaging.core.ridges import Ridges
 from cop_imaging.core.volume import Acquisition, SliceIdentity
 
@@ -127,6 +128,12 @@ class Scene:
     def ridges(self) -> Ridges:
         """Bright lines and sheets of the lungs on a grid of about 1.2 mm."""
         found: Ridges = self._map("ridges")
+        return found
+
+    @property
+    def line_density(self) -> LineDensity:
+        """Fine lines around each voxel of the lung between vessels and bronchi, dense or not."""
+        found: LineDensity = self._map("line_density")
         return found
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 
 from cop_imaging.core.anatomy import Anatomy
 from cop_imaging.core.grid import bounding_box
+from cop_imaging.core.line_density import line_density_in, lung_between
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import CTVolume
 from cop_imaging.scene import frames
@@ -85,5 +86,6 @@ def _makers(anatomy: Anatomy, config: SceneConfig) -> Mapping[str, Callable[[Sce
         ),
         "reference": lung_reference,
         "ridges": ridges_of,
+        "line_density": lambda s: line_density_in(s.ridges, lung_between(s.ridges, s.vessels | s.airways, s.geometry)),
         "airway_sections": airway_sections,
     }

@@ -23,6 +23,8 @@ __all__ = ["ridges_of"]
 GRID_MM = 1.2
 LUNG_HU = (-1024.0, 150.0)
 FILL_MM, LEAST_FILL, FAR_HU = 2.5, 0.02, -800.0
+PLEURA_MM = 2.5
+"""Partial-volume shell of the pleura."""
 FINE_MM, SHEET_MM = 1.0, 1.5
 """SD of the blur at which lines, and sheets of 2-6 mm, answer."""
 LEAST_HU, MOST_TUBE, OFF_MIDDLE = 90.0, 0.5, 0.625
@@ -50,7 +52,8 @@ def ridges_of(scene: Scene) -> Ridges:
     line = np.zeros(grid.shape, dtype=np.float32)
     line.ravel()[voxels] = np.maximum(-low, 0.0) * FINE_MM**2
     smooth = resample(scene.smooth_hu, scene.geometry, grid)
-    return Ridges(grid, fine, line, sheets_in(smooth, lungs, voxels, grid))
+    deep = resample(scene.depth_mm, scene.geometry, grid) > PLEURA_MM
+    return Ridges(grid, fine, line, (lungs > 0) & deep, smooth, sheets_in(smooth, lungs, voxels, grid))
 
 
 def inward(hu: AnyArray, inside: BoolArray, grid: Geometry) -> Float32Array:

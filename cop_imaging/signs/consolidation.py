@@ -228,7 +228,8 @@ def view_of(scene: Scene, config: ConsolidationConfig) -> View:
     source, c = scene.geometry, config
     grid = source.resampled(_coarser(source.spacing_mm, c.grid_mm))
     inside = resample(scene.lungs, source, grid, method="nearest") > 0
-    hu = resample(scene.smooth_hu, source, grid)
+    same = grid.spacing_mm == scene.ridges.geometry.spacing_mm
+    hu = scene.ridges.smooth_hu if same else resample(scene.smooth_hu, source, grid)
     lumen, tubes = (resample(mask, source, grid, method="nearest") for mask in (scene.airways, scene.vessels))
     opened_hu = without_lines(np.where(lumen | ~inside, SOLID_HU, hu), np.ones_like(inside))
     calibre = vessel_radius_mm(resample(scene.depth_mm, source, grid), tubes, c)

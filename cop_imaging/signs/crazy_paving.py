@@ -11,12 +11,13 @@ from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray, Float32Array
 from cop_imaging.core.finding import Feature, Finding, Reliability, not_assessable
 from cop_imaging.core.grid import keep_large, resample
+from cop_imaging.core.line_density import LineDensity, local_mean, lung_between
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.distribution import distribution_features, distribution_of
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import lesion_table
-from cop_imaging.signs.lines.density import LineDensity, line_density, local_mean, on_scene, union, usual_strength
+from cop_imaging.signs.lines.density import line_density, on_scene, union, usual_strength
 from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 
@@ -184,7 +185,7 @@ class CrazyPaving:
         bundles = scene.airways | ((scene.bundle_mm < c.bundle_mm) & (scene.lungs > 0))
         sheets = union(np.zeros_like(dense), earlier["bands"].mask, earlier["perilobular"].mask)
         without = union(sheets, earlier["honeycombing"].mask)
-        lines = line_density(scene, bundles, sheets)
+        lines = line_density(scene, sheets, lung_between(scene.ridges, bundles, scene.geometry))
         septa = self.septa(scene, lines)
         mask, value = self._measured(scene, lines, septa, without, haze, c.strength_hu)
         moved = [self._measured(scene, lines, septa, without, haze, limit)[1] for limit in c.strength_hu_range]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cop_imaging.config import Section, quantity
-from cop_imaging.core.arrays import BoolArray, Float32Array, UInt8Array
+from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, UInt8Array
 from cop_imaging.core.finding import Feature, Finding, Reliability, not_assessable
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import components, distance_to, keep_large, opened, resample
@@ -207,7 +207,7 @@ class GroundGlass:
         if consolidation is None:
             return not_assessable(self, "consolidation could not be assessed")
         work = scene.geometry.resampled((c.grid_mm,) * 3)
-        strip = dependent_strip(work, scene, c.dependent_mm)
+        grid = Grid(work, resample(scene.smooth_hu, scene.geometry, work), dependent_strip(work, scene, c.dependent_mm))
         low = lower_limit_hu(scene.aerated_mode_hu, scene.haze_mode_hu, c)
         limits = (low, c.upper_hu)
         # Lines that lie close blur into what looks like haze where a scan is smooth.
@@ -219,7 +219,7 @@ class GroundGlass:
             between_hu=scene.aerated_mode_hu + c.between_net_hu,
         )
         view = self._density(scene, consolidation, fine, work, c.upper_hu)
-        mask, haze_ml = haze_mask(*view, work, scene, consolidation, strip, limits, c)
+        mask, haze_ml = haze_mask(*view, grid, scene, consolidation, limits, c)
         value = self._values(mask, haze_ml, low, scene)
         fewer = (min(low + c.tried_step_hu, c.lower_hu_range[1]), c.upper_hu_range[0])
         more = (max(low - c.tried_step_hu, c.lower_hu_range[0]), c.upper_hu_range[1])
@@ -228,7 +228,7 @@ class GroundGlass:
         more_view = self._density(scene, sure, fine, work, more[1])
         moved = []
         for other_view, dense, tried in ((view, consolidation, fewer), (more_view, sure, more)):
-            other, other_haze_ml = haze_mask(*other_view, work, scene, dense, strip, tried, c)
+            other, other_haze_ml = haze_mask(*other_view, grid, scene, dense, tried, c)
             moved.append(self._values(other, other_haze_ml, tried[0], scene))
         score = graded(value["ground_glass.extent_percent"] or 0.0, c.possible_percent, c.present_percent)
         return seen(self, score, spans(value, moved), mask, lesion_table(mask, scene, c.smallest_ml))
@@ -248,6 +248,17 @@ class GroundGlass:
         return table | {"ground_glass.lower_limit_hu": low_hu, "ground_glass.dependent_haze_ml": haze_ml}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """What haze is judged on, the same for all limits of density."""
+
+    geometry: Geometry
+    smooth_hu: AnyArray
+    """int16 [z, y, x] the scene's smoothed density."""
+    strip: UInt8Array
+    """The strip along the dependent pleura: 1 right, 2 left."""
+
+
 def lower_limit_hu(aerated_mode_hu: float, haze_mode_hu: float | None, config: GroundGlassConfig) -> float:
     """Lower limit of haze for a scan whose aerated lung has that mode; at most half way to the mode of haze."""
     limit = aerated_mode_hu + config.above_aerated_hu
@@ -259,14 +270,14 @@ def lower_limit_hu(aerated_mode_hu: float, haze_mode_hu: float | None, config: G
 def haze_mask(
     density: Float32Array,
     clean: BoolArray,
-    work: Geometry,
+    grid: Grid,
     scene: Scene,
     consolidation: BoolArray,
-    strip: UInt8Array,
     limits_hu: Limits,
     config: GroundGlassConfig,
 ) -> tuple[BoolArray, float]:
     """Ground glass on the scene's crop, and the volume in mL of dependent haze that was taken off."""
+    work = grid.geometry
     with np.errstate(invalid="ignore"):
         found = (density >= limits_hu[0]) & (density <= limits_hu[1])
     # A rind along pleura or vessels is haze only where it goes on beyond their shells.
@@ -274,10 +285,10 @@ def haze_mask(
     found = opened(found, work, config.thinnest_mm / 2)
     found &= distance_to(beyond, work) <= 2.0 * config.shell_mm + config.thinnest_mm
     found = keep_large(found, work, least_ml(work, config.smallest_ml))
-    haze = dependent_haze(found, strip, config)
+    haze = dependent_haze(found, grid.strip, config)
     kept = resample((found & ~haze).astype(np.float32), work, scene.geometry) > 0.5
     # Vessels too small for the grid belong to the haze around them; wider ones, and what else is denser, do not.
-    thick = resample(scene.smooth_hu, scene.geometry, work) > limits_hu[1]
+    thick = grid.smooth_hu > limits_hu[1]
     denser = (scene.smooth_hu > limits_hu[1]) & resample(thick, work, scene.geometry, method="nearest")
     mask = kept & (scene.lungs > 0) & ~consolidation & ~denser & ~scene.airways
     return keep_large(mask, scene.geometry, least_ml(scene.geometry, config.smallest_ml)), float(

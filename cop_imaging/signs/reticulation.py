@@ -11,12 +11,13 @@ from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray
 from cop_imaging.core.finding import Feature, Finding, Reliability, not_assessable
 from cop_imaging.core.grid import keep_large, resample
+from cop_imaging.core.line_density import LineDensity
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.distribution import distribution_features, distribution_of
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import lesion_table
-from cop_imaging.signs.lines.density import LineDensity, line_density, on_scene, union, usual_strength
+from cop_imaging.signs.lines.density import line_density, on_scene, union, usual_strength
 from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 
@@ -118,7 +119,7 @@ class Reticulation:
         c = self.config
         sheets = union(dense, earlier["bands"].mask, earlier["perilobular"].mask)
         without = union(sheets, earlier["honeycombing"].mask)
-        lines = line_density(scene, scene.vessels | scene.airways, sheets)
+        lines = line_density(scene, sheets)
         mask, value = self._measured(scene, lines, without, c.strength_hu)
         moved = [self._measured(scene, lines, without, limit)[1] for limit in c.strength_hu_range]
         score = graded(value["reticulation.extent_percent"] or 0.0, c.possible_percent, c.present_percent)

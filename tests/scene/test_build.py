@@ -11,7 +11,17 @@ from cop_imaging.core.scene import BUNDLE_MM
 from cop_imaging.provenance import array_digest
 from cop_imaging.scene import build_scene
 
-MAPS = ("smooth_hu", "depth_mm", "zone", "dependent_mm", "bundle_mm", "reference", "ridges", "airway_sections")
+MAPS = (
+    "smooth_hu",
+    "depth_mm",
+    "zone",
+    "dependent_mm",
+    "bundle_mm",
+    "reference",
+    "ridges",
+    "line_density",
+    "airway_sections",
+)
 
 
 @pytest.fixture(scope="module")
