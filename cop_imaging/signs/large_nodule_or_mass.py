@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import ndimage
 
 from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray, Float64Array, Int32Array
@@ -229,8 +228,10 @@ class LargeNoduleOrMass:
         depth_mm = resample(scene.depth_mm, scene.geometry, grid, method="nearest")
         touches = np.zeros(n + 1, dtype=bool)
         touches[np.unique(parts.labels[dilated(outside, grid, TOUCHES_MM)])] = True
-        highest = np.asarray(ndimage.minimum(depth_mm, parts.labels, np.arange(1, n + 1)))
-        hilar = touches[1:] & (highest > c.hilum_mm) & (parts.shapes.diameter_mm <= c.hilar_vessel_mm)
+        inside = parts.labels > 0
+        highest = np.full(n + 1, np.inf, dtype=np.float32)
+        np.minimum.at(highest, parts.labels[inside], depth_mm[inside])
+        hilar = touches[1:] & (highest[1:] > c.hilum_mm) & (parts.shapes.diameter_mm <= c.hilar_vessel_mm)
         tubes = parts.labels[resample(scene.vessels, scene.geometry, grid, method="nearest")]
         within = np.bincount(tubes, minlength=n + 1)[1:] / np.bincount(parts.labels.ravel(), minlength=n + 1)[1:]
         vessel = hilar | ((within > c.vessel_share) & (parts.shapes.diameter_mm <= c.hilar_vessel_mm))

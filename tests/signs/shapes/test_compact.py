@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cop_imaging.core import Geometry
+from cop_imaging.core.grid import distance_to
 from cop_imaging.signs.shapes.compact import shapes_of
 
 GRID = Geometry((40, 60, 80), (1.5, 1.0, 0.8))
@@ -43,6 +44,19 @@ def test_a_cross_is_not_full_and_half_a_ball_is_less_compact():
     assert s.compactness[0] == pytest.approx(0.63, abs=0.06)
     assert s.fullness[1] < 0.7
     assert s.compactness[1] < 0.6
+
+
+def test_radius_and_middle_of_the_inscribed_ball_are_those_of_the_distance_map():
+    labels = np.zeros(GRID.shape, np.int32)
+    labels[ellipsoid((28.0, 20.0, 15.0), (12.0, 9.0, 7.0))] = 2
+    labels[ellipsoid((28.0, 40.0, 45.0), (16.0, 8.0, 8.0))] = 1
+    labels[2, 3, 4] = 3
+    s = shapes_of(labels, 3, GRID)
+    radius = distance_to(labels == 0, GRID) - np.float32(0.5 * min(GRID.spacing_mm))
+    for k in range(3):
+        mine = np.where(labels == k + 1, radius, -np.inf)
+        assert s.inscribed_mm[k] == mine.max()
+        assert tuple(s.deepest[k]) == np.unravel_index(mine.argmax(), GRID.shape)
 
 
 def test_no_parts_give_no_rows():
