@@ -199,6 +199,20 @@ def test_a_halo_that_the_pleura_cuts_is_found_and_a_wedge_is_told_apart(block, l
     assert "infarct_like" in look_alikes(found, value)
 
 
+@pytest.mark.parametrize(
+    ("base_share", "spread", "name"),
+    [(0.2, 0.2, "infarct_like"), (0.2, 0.1, "halo"), (0.03, 0.2, "halo")],
+)
+def test_what_lies_broad_on_the_pleura_and_is_not_round_is_a_wedge(block, base_share, spread, name):
+    b = block(side_mm=SMALL)
+    b.ring(outer_mm=34.0)
+    scene, config = b.scene(), ReversedHaloConfig()
+    middle = (np.array(scene.geometry.shape) - 1) / 2
+    ring = measure_ring(scene, middle, config, rim_hu=config.rim_hu)
+    ring = dataclasses.replace(ring, base_share=base_share, base_width=0.8, spread=spread, pleura_share=0.2)
+    assert verdict_of(ring, scene.aerated_mode_hu, config).name == name
+
+
 def test_a_look_alike_is_a_lesion_with_the_test_that_told_it_apart(block, look):
     b = block(side_mm=SMALL)
     b.ring(core_hu=-990.0)

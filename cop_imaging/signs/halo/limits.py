@@ -216,11 +216,11 @@ class ReversedHaloConfig(Section):
         source="not all pleura-bounded; estimate",
     )
     wedge_base_share: float = quantity(
-        0.12,
+        0.1,
         low=0.02,
         high=0.6,
         unit="1",
-        means="share of the surface on the lung's border from which a closed ring may be infarct-like",
+        means="share of the surface on the lung's border from which a ring may be infarct-like",
         source="base on the pleura; set on made chests",
     )
     wedge_base_width: float = quantity(
@@ -230,6 +230,14 @@ class ReversedHaloConfig(Section):
         unit="1",
         means="width of the quarter on the border over the widest, from which a closed ring is a wedge",
         source="0.75 in a ball that touches, 1 in a wedge; set on made chests",
+    )
+    wedge_spread: float = quantity(
+        0.15,
+        low=0.05,
+        high=0.35,
+        unit="1",
+        means="robust SD over median of the radius above which a ring with such a base is a wedge",
+        source="0.08 to 0.13 in balls that touch the pleura, 0.16 to 0.40 in wedges; set on made chests",
     )
     wedge_rim_share: float = quantity(
         0.35,

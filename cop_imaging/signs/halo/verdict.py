@@ -116,7 +116,9 @@ def _haze(r: Ring, c: ReversedHaloConfig) -> tuple[tuple[str, bool, str], ...]:
     small, large = c.outer_mm[0] * (1.0 - SIZE_ERROR), c.outer_mm[1] * (1.0 + SIZE_ERROR)
     thick = r.rim_mm > c.thick_rim_mm
     broad = r.base_share >= c.wedge_base_share and r.base_width >= c.wedge_base_width
-    wedge = r.solid_share >= c.closed_share and (broad or r.pleura_share >= c.wedge_rim_share)
+    closed = r.solid_share >= c.closed_share and (broad or r.pleura_share >= c.wedge_rim_share)
+    # A round ring that touches the pleura stays round; a wedge has a flat base, sides and a tip.
+    flat = r.base_share >= c.wedge_base_share and r.spread > c.wedge_spread and r.solid_share >= c.sphere_share
     open_ring = r.coverage_deg < c.crescent_deg or r.sphere_share < least
     return (
         ("broken_ring", r.contrast_hu < c.contrast_hu, f"rim {r.contrast_hu:.0f} HU above the core"),
@@ -135,8 +137,9 @@ def _haze(r: Ring, c: ReversedHaloConfig) -> tuple[tuple[str, bool, str], ...]:
         ("broken_ring", r.pleura_share > c.pleura_share, f"{100 * r.pleura_share:.0f} % bounded by pleura"),
         (
             "infarct_like",
-            wedge,
-            f"{100 * r.base_share:.0f} % of the surface on the pleura, widest there ({r.base_width:.2f})",
+            closed or flat,
+            f"{100 * r.base_share:.0f} % of the surface on the pleura, width there {r.base_width:.2f} of the widest, "
+            f"radius varies by {100 * r.spread:.0f} %",
         ),
         ("broken_ring", r.core_mm < c.core_least_mm, f"core of {r.core_mm:.1f} mm"),
         ("broken_ring", r.spread > c.spread, f"radius varies by {100 * r.spread:.0f} %"),
