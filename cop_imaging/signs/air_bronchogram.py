@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cop_imaging.config import Section, quantity
-from cop_imaging.core.arrays import BoolArray
+from cop_imaging.core.arrays import AnyArray, BoolArray, Float64Array
 from cop_imaging.core.finding import Feature, Finding, Lesion, Reliability, not_assessable
 from cop_imaging.core.geometry import Box, Geometry
 from cop_imaging.core.grid import bounding_box, components, dilated, opened, volume_ml_by_label
@@ -130,7 +130,8 @@ LESION_ML = 1.0
 TISSUE_HU = 40.0
 AERATED_WIDTH_MM = 1.6
 """Half width from which a gap must be darker than aerated lung to be a bronchus."""
-DARKER_HU = 30.0
+DARKER_HU, DARKEST_SHARE = 30.0, 0.05
+"""How much darker than aerated lung the air in a bronchus is, and the share of a narrow one that blur leaves so."""
 CERTAIN_MM = 1.5
 """From a voxel that is closed in along one axis more than is asked for."""
 CELL_RIM_MM = 3.0
@@ -154,7 +155,8 @@ class AirBronchogram:
         c = self.config
         return (
             f"Air-filled bronchi on a background of consolidation: below {c.lumen_hu:g} HU, closed in by consolidation "
-            f"within {c.widest_mm:g} mm, at least {c.shortest_mm:g} mm long with their branches."
+            f"within {c.widest_mm:g} mm, at least {c.shortest_mm:g} mm long with their branches, reached by the "
+            "bronchial tree or somewhere darker than aerated lung."
         )
 
     def reliability(self, acquisition: Acquisition) -> tuple[Reliability, str]:
@@ -238,9 +240,14 @@ class _Look:
         self.lesions = labels
 
     def tubes(self, lumen_hu: float) -> Tubes:
-        """Tubes below a density."""
+        """Tubes below a density that are bronchi."""
         c = self.config
-        return tubes_of(self.closed & (self.hu < lumen_hu), self.hu, self.grid, c.shortest_mm, TISSUE_HU)
+        tubes = tubes_of(self.closed & (self.hu < lumen_hu), self.hu, self.grid, c.shortest_mm, TISSUE_HU)
+        # Pockets of haze or spared lung are closed in too: they hold no air that is free, and no bronchus leads there.
+        bronchi = _darkest_hu(tubes, self.hu) < self.scene.aerated_mode_hu - DARKER_HU
+        reached = np.unique(tubes.labels[self.tree])
+        bronchi[reached[reached > 0] - 1] = True
+        return tubes.only(bronchi)
 
     def width_mm(self, tubes: Tubes, k: int) -> float:
         """Mean diameter of a tube."""
@@ -275,6 +282,17 @@ class _Look:
             "air_bronchogram.tree_share": float(tubes.length_mm[reached[reached > 0] - 1].sum() / total),
             "air_bronchogram.lower_share": float(((zone == 3) | (zone == 6)).mean()),
         }
+
+
+def _darkest_hu(tubes: Tubes, hu: AnyArray) -> Float64Array:
+    """Density below which a twentieth of each tube lies, float64 (n,)."""
+    inside = tubes.labels > 0
+    label, values = tubes.labels[inside], hu[inside].astype(np.float64)
+    order = np.lexsort((values, label))
+    size = np.bincount(label, minlength=len(tubes.length_mm) + 1)[1:]
+    first = np.cumsum(size) - size
+    out: Float64Array = values[order][first + (DARKEST_SHARE * size).astype(int)]
+    return out
 
 
 def _beside(

@@ -87,3 +87,24 @@ def test_thick_slices_cannot_be_judged(block, look):
     found = look(chest.scene(), "air_bronchogram")
     assert found.presence is Presence.NOT_ASSESSABLE
     assert "5 mm" in found.reason
+
+
+@pytest.mark.parametrize("inside_hu", [-600.0, -860.0])
+def test_a_pocket_of_haze_or_spared_lung_in_consolidation_is_none(block, look, value, inside_hu):
+    chest = solid(block)
+    chest.tube(0, (0.0, 8.0, -25.0), 1.8, LUMEN_HU)
+    alone = value(look(chest.scene(), "air_bronchogram"), "length_mm")
+    chest.box((0.0, -8.0, -25.0), (16.0, 1.6, 1.6), inside_hu)
+    assert value(look(chest.scene(), "air_bronchogram"), "length_mm") == pytest.approx(alone, rel=0.02)
+
+
+def test_a_narrow_bronchus_that_the_tree_reaches_need_not_be_black(block, look, value):
+    lengths = []
+    for reached in (False, True):
+        chest = solid(block)
+        lumen = chest.tube(0, (0.0, 0.0, -25.0), 1.0, LUMEN_HU)
+        if reached:
+            chest.airways |= lumen
+        lengths.append(value(look(chest.scene(), "air_bronchogram"), "length_mm"))
+    assert lengths[0] == 0.0
+    assert lengths[1] > 20.0
