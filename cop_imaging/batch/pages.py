@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -12,6 +12,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cop_imaging.batch.overview import SHOWN, Overview
+from cop_imaging.batch.reviews import Review
 
 __all__ = ["mask_pages", "summary_page"]
 
@@ -48,15 +49,19 @@ def summary_page(overview: Overview, path: Path, run: Path) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def mask_pages(overview: Overview, scratch: Path, run: Path) -> list[str]:
+def mask_pages(overview: Overview, reviews: Mapping[str, Review], scratch: Path, run: Path) -> list[str]:
     """Write the pages of lung masks, the most doubtful first; their names below ``scratch``, as they are to lie in
-    ``run``."""
+    ``run``.
+
+    They know what its table of reviews holds, so that a page that saves it loses nothing.
+    """
     masks = sorted(overview.masks)
     pages = [masks[n : n + MASKS_PER_PAGE] for n in range(0, len(masks), MASKS_PER_PAGE)] or [[]]
     names = ["masks.html", *(f"masks/page-{n}.html" for n in range(2, len(pages) + 1))]
     if len(names) > 1:
         (scratch / "masks").mkdir()
     template = _environment().get_template("masks.html.j2")
+    said = {key: (review.verdict, *review.written) for key, review in reviews.items()}
     for name, page in zip(names, pages, strict=True):
         home = (run / name).parent
         shown = [
@@ -68,7 +73,9 @@ def mask_pages(overview: Overview, scratch: Path, run: Path) -> list[str]:
             for m in page
         ]
         links = [(n, os.path.relpath(run / other, home)) for n, other in enumerate(names, 1)]
-        text = template.render(masks=shown, pages=links, here=names.index(name) + 1, research_use=overview.research_use)
+        text = template.render(
+            masks=shown, said=said, pages=links, here=names.index(name) + 1, research_use=overview.research_use
+        )
         (scratch / name).write_text(text, encoding="utf-8", newline="\n")
     return names
 

@@ -26,6 +26,8 @@ class Review:
     lungs: str | None = None
     """A corrected mask (NIfTI on the grid of the series, 1 right, 2 left) to measure on instead."""
     lungs_sha256: str | None = None
+    written: tuple[str, str] = ("", "")
+    """Mask and note as they stand in the table."""
 
 
 def read_reviews(run: Path) -> dict[str, Review]:
@@ -56,7 +58,10 @@ def read_reviews(run: Path) -> dict[str, Review]:
                 if mask is not None and not mask.is_file():
                     raise UsageError(f"{path}, line {number}: there is no mask {mask}")
                 reviews[key] = Review(
-                    verdict, str(mask.resolve()) if mask else None, file_digest(mask) if mask else None
+                    verdict,
+                    str(mask.resolve()) if mask else None,
+                    file_digest(mask) if mask else None,
+                    (lungs, (row.get("note") or "").strip()),
                 )
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path} cannot be read as a table with the columns {', '.join(COLUMNS)}: {error}") from error

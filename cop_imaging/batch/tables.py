@@ -52,7 +52,8 @@ def collect(runs: Sequence[Path], out: Path) -> Overview:
     """Write ``features.parquet``, ``failures.csv``, ``summary.html`` and ``masks.html`` of a run into ``out``.
 
     Of several runs (parts of one, or of several archives) each series counts once: analyzed before not analyzed, the
-    first run before the next. The same records give the same bytes of the tables.
+    first run before the next. Reviews in ``out`` go before those in the runs. The same records give the same bytes of
+    the tables.
 
     Raises
     ------
@@ -62,7 +63,7 @@ def collect(runs: Sequence[Path], out: Path) -> Overview:
         If the tables cannot be written.
     """
     plans = [read_plan(run / PLAN) for run in runs]
-    reviews = [read_reviews(run) for run in runs]
+    reviews = [read_reviews(home) for home in dict.fromkeys([out, *runs])]
     columns = table_columns(Config())
     schema = _schema([(c.name, c.unit, c.means) for c in columns])
     overview = Overview(RESEARCH_USE, sources=tuple(dict.fromkeys(plan.source for plan in plans)))
@@ -91,7 +92,7 @@ def collect(runs: Sequence[Path], out: Path) -> Overview:
                         writer.write_table(pa.Table.from_pylist(rows, schema=schema))
             failures.close()
             summary_page(overview, scratch / "summary.html", out)
-            names = [FEATURES, FAILURES, "summary.html", *mask_pages(overview, scratch, out)]
+            names = [FEATURES, FAILURES, "summary.html", *mask_pages(overview, reviews[0], scratch, out)]
             (out / "masks").mkdir(exist_ok=True)
             for old in (out / "masks").glob("page-*.html"):
                 if f"masks/{old.name}" not in names:

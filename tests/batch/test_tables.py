@@ -1,6 +1,7 @@
 """Tables and pages of a run: a person's word on a mask counts, links lead somewhere, nothing is smuggled in."""
 
 import csv
+import json
 import re
 from html.parser import HTMLParser
 from urllib.parse import unquote
@@ -108,6 +109,32 @@ def test_a_correction_that_is_taken_back_makes_the_series_be_done_without_it(ser
     assert call.seen() == ["a"]
 
 
+def test_the_page_of_masks_knows_the_table_so_that_saving_it_loses_nothing(series, call, review, tmp_path):
+    for name in ("a", "b"):
+        series(name)
+    call()
+    key = keys(call)
+    (tmp_path / "run/a.nii.gz").write_text("mask")
+    review((key["a"], "rejected", "a.nii.gz", 'apex, "left" </script>'), (key["b"], "accepted", "", ""))
+    collect([tmp_path / "run"], tmp_path / "run")
+    text = (tmp_path / "run/masks.html").read_text(encoding="utf-8")
+    said = json.loads(re.search(r"const said = (.*?); //", text)[1])
+    assert said == {
+        key["a"]: ["rejected", "a.nii.gz", 'apex, "left" </script>'],
+        key["b"]: ["accepted", "", ""],
+    }
+    assert Page(tmp_path / "run/masks.html").tags.count("script") == 1
+
+
+def test_reviews_of_merged_parts_may_lie_with_the_merged_tables(series, call, tmp_path):
+    series("a")
+    call()
+    (tmp_path / "merged").mkdir()
+    (tmp_path / "merged/reviews.csv").write_text(f"key,verdict\n{keys(call)['a']},accepted\n")
+    collect([tmp_path / "run"], tmp_path / "merged")
+    assert [row["mask_review"] for row in call.table(tmp_path / "merged").values()] == ["accepted"]
+
+
 @pytest.mark.parametrize(
     ("row", "told"),
     [
@@ -154,7 +181,7 @@ def test_a_page_holds_200_masks_and_names_the_others(tmp_path):
     overview = Overview("research", ("archive",))
     overview.masks = [MaskSeen(n / 450, f"{n:016x}", tmp_path / "run", (), True) for n in range(450)]
     (tmp_path / "scratch").mkdir()
-    names = mask_pages(overview, tmp_path / "scratch", tmp_path / "run")
+    names = mask_pages(overview, {}, tmp_path / "scratch", tmp_path / "run")
     assert names == ["masks.html", "masks/page-2.html", "masks/page-3.html"]
     pages = [Page(tmp_path / "scratch" / name) for name in names]
     assert [len(page.masks) for page in pages] == [200, 200, 50]
