@@ -18,7 +18,7 @@ from cop_imaging.archive.transfer import GET, MOVE
 from cop_imaging.errors import SeriesError, SourceError, UsageError
 
 # pynetdicom leaves the socket of a connection that is refused to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <s:pytest.PytestUnraisableExceptionWarning")
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 SECRETS = ("s3cret", "SECRET-7", "Doe", "reader")
 
