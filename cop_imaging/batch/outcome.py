@@ -75,5 +75,5 @@ class Killed:
     """A worker that ended without an answer."""
 
     code: str
-    """``worker.killed``, ``worker.crashed`` or ``worker.time_limit``."""
+    """``worker.killed``, ``worker.crashed``, ``worker.time_limit``, ``worker.start``; on a cluster ``worker.lost``."""
     message: str

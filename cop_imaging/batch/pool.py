@@ -119,5 +119,9 @@ class LocalPool:
 
     def _tend(self, worker: Worker) -> None:
         while (row := self._waiting.get()) is not None:
-            self._answers.put((row["key"], worker.work(row, self._time_limit_s)))
+            try:
+                answer = worker.work(row, self._time_limit_s)
+            except Exception as error:  # noqa: BLE001 - without an answer the run would wait for ever
+                answer = Killed("worker.start", f"a worker cannot be tended: unexpected {type(error).__name__}")
+            self._answers.put((row["key"], answer))
         worker.close()

@@ -37,6 +37,8 @@ ONE_THREAD = (
 )
 """By these the native libraries are told how many threads to use: a process per core needs one each."""
 LENGTH = struct.Struct(">Q")
+KILLED = -9
+"""What a process that was killed leaves, where there are signals (signal(7))."""
 STARTS = 3
 """So often a worker may die before it is ready, until something is wrong with all of them."""
 GRACE_S = 10.0
@@ -61,7 +63,10 @@ class Worker:
         self.name = name
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
-        self._overdue = False
+        self._ready = False
+        self._turn = 0
+        self._overdue = self._ended = False
+        self._lock = threading.Lock()
 
     def work(self, row: Mapping[str, Any], time_limit_s: float | None = None) -> Attempt | Killed:
         """Let the worker work on one planned series.
@@ -73,35 +78,45 @@ class Worker:
         time_limit_s : float, optional
             After so long the worker is killed.
         """
-        start = time.perf_counter()
-        self._overdue = False
         try:
-            for _ in range(STARTS):
-                process = self._running()
-                if self._ready:
-                    break
-                self._buried(0.0, None)
-            else:
-                return Killed("worker.start", "no worker can be started; its log says why")
+            process = self._started()
+        except OSError as error:
+            return Killed("worker.start", f"no worker can be started: {error.strerror or error}")
+        if process is None:
+            if self._ended:
+                return Killed("worker.killed", "the run was ended before its turn came")
+            return Killed("worker.start", "no worker can be started; its log says why")
+        start = time.perf_counter()
+        timer = threading.Timer(time_limit_s, self._expire, (self._turn,)) if time_limit_s else None
+        if timer:
+            timer.daemon = True
+            timer.start()
+        try:
             _send(process.stdin, pickle.dumps(dict(row)))
-            timer = threading.Timer(time_limit_s, self._expire) if time_limit_s else None
-            if timer:
-                timer.daemon = True
-                timer.start()
-            try:
-                answer = _receive(process.stdout)
-            finally:
-                if timer:
-                    timer.cancel()
-        except BrokenPipeError:
+            answer = _receive(process.stdout)
+        except OSError:
+            # It died before it had taken in what it was given.
             answer = None
+        with self._lock:
+            # A timer that comes too late must not end what the worker is given next.
+            self._turn += 1
+            overdue, self._overdue = self._overdue, False
+        if timer:
+            timer.cancel()
         if answer is not None:
+            if overdue:
+                # It was killed in the moment in which it answered.
+                self._buried(0.0)
             attempt: Attempt = pickle.loads(answer)
             return replace(attempt, worker=self.name)
-        return self._buried(time.perf_counter() - start, time_limit_s)
+        killed = self._buried(time.perf_counter() - start)
+        if overdue:
+            return Killed("worker.time_limit", f"it took longer than the time limit of {time_limit_s:g} s")
+        return killed
 
     def kill(self) -> None:
-        """End the worker at once, whatever it does; ``work`` then returns."""
+        """End the worker at once and for good, whatever it does; ``work`` then returns."""
+        self._ended = True
         # The thread that works may bury the process meanwhile; a process that has ended is not signalled.
         process = self._process
         if process is not None:
@@ -122,9 +137,21 @@ class Worker:
         if process.stdout:
             process.stdout.close()
 
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is not None:
-            return self._process
+    def _started(self) -> subprocess.Popen[bytes] | None:
+        """The process, ready for work; None if it cannot be had, or is not to be any more."""
+        # What died between two series is held against neither.
+        if self._process is not None and self._process.poll() is not None:
+            self._buried(0.0)
+        for _ in range(STARTS):
+            if self._ended:
+                break
+            process = self._process or self._start()
+            if self._ready:
+                return process
+            self._buried(0.0)
+        return None
+
+    def _start(self) -> subprocess.Popen[bytes]:
         with open(self._log or os.devnull, "ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-c", "from cop_imaging.batch.worker import serve; serve()"],
@@ -136,16 +163,24 @@ class Worker:
                 start_new_session=True,
             )
         self._process = process
-        for message in self._first:
-            _send(process.stdin, message)
-        self._ready = _receive(process.stdout) is not None
+        if self._ended:
+            # Asked for while the process came into being.
+            process.kill()
+        try:
+            for message in self._first:
+                _send(process.stdin, message)
+            self._ready = _receive(process.stdout) is not None
+        except OSError:
+            self._ready = False
         return process
 
-    def _expire(self) -> None:
-        self._overdue = True
-        self.kill()
+    def _expire(self, turn: int) -> None:
+        with self._lock:
+            if turn == self._turn and self._process is not None:
+                self._overdue = True
+                self._process.kill()
 
-    def _buried(self, seconds: float, time_limit_s: float | None) -> Killed:
+    def _buried(self, seconds: float) -> Killed:
         process, self._process, self._ready = self._process, None, False
         code = process.wait() if process else 0
         for stream in (process.stdin, process.stdout) if process else ():
@@ -155,12 +190,11 @@ class Worker:
             except OSError:
                 # What was still to be sent has no reader any more.
                 continue
-        if self._overdue:
-            return Killed("worker.time_limit", f"it took longer than the time limit of {time_limit_s:g} s")
-        if code == -signal.SIGKILL:
+        if code == KILLED:
             why = "the worker was killed, by the system for want of memory or by somebody"
             return Killed("worker.killed", f"{why}, after {seconds:.1f} s")
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        names = {-number: number.name for number in signal.Signals}
+        how = names.get(code, f"exit code {code}")
         return Killed("worker.crashed", f"the worker crashed ({how}) after {seconds:.1f} s")
 
 
@@ -187,7 +221,9 @@ def serve() -> None:
     # Whatever a library prints must not fall between the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A scheduler of jobs ends every process of a job at once: here too the driver alone decides what that means.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     path, job = _receive(sys.stdin.buffer), _receive(sys.stdin.buffer)
     if path is None or job is None:
         return

@@ -130,6 +130,59 @@ def test_a_worker_ignores_the_interruption_that_is_meant_for_its_driver(worker, 
     assert answers[0].state is State.ANALYZED
 
 
+def test_a_worker_ignores_the_end_that_a_scheduler_of_jobs_sends_to_every_process(worker):
+    assert worker.work(row("a")).state is State.ANALYZED
+    threading.Timer(0.3, lambda: os.kill(worker._process.pid, signal.SIGTERM)).start()
+    assert worker.work(row("slow")).state is State.ANALYZED
+
+
+def test_a_worker_that_was_killed_between_two_series_is_held_against_neither(worker):
+    assert worker.work(row("a")).state is State.ANALYZED
+    worker._process.kill()
+    assert wait_for(lambda: is_gone(worker._process.pid))
+    assert worker.work(row("b")).state is State.ANALYZED
+
+
+def test_a_timer_that_comes_too_late_ends_no_other_series(worker):
+    late = worker._turn
+    assert worker.work(row("a"), time_limit_s=60.0).state is State.ANALYZED
+    threading.Timer(0.3, worker._expire, (late,)).start()
+    assert worker.work(row("slow"), time_limit_s=60.0).state is State.ANALYZED
+
+
+def test_a_machine_that_starts_no_process_gives_an_answer_all_the_same(tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", refused)
+    with LocalPool(standin.StandIn(tmp_path, tmp_path / "log.txt"), 1) as pool:
+        pool.submit(row("a"))
+        ((_, answer),) = pool.answers(10.0)
+    assert answer == Killed("worker.start", "no worker can be started: Resource temporarily unavailable")
+
+
+def test_what_goes_wrong_beside_a_worker_leaves_nobody_waiting(tmp_path, monkeypatch):
+    monkeypatch.setattr(Worker, "work", lambda *_: 1 / 0)
+    with LocalPool(standin.StandIn(tmp_path, tmp_path / "log.txt"), 1) as pool:
+        pool.submit(row("a"))
+        ((_, answer),) = pool.answers(10.0)
+    assert answer.code == "worker.start"
+    assert "ZeroDivisionError" in answer.message
+
+
+def test_a_worker_that_is_ended_while_it_starts_begins_nothing(tmp_path, monkeypatch):
+    worker = Worker(pickle.dumps(standin.StandIn(tmp_path, tmp_path / "log.txt")), "w")
+    start = worker._start
+
+    def ended_meanwhile():
+        threading.Timer(0.05, worker.kill).start()
+        return start()
+
+    monkeypatch.setattr(worker, "_start", ended_meanwhile)
+    assert worker.work(row("a")).code == "worker.killed"
+    assert not (tmp_path / "log.txt").exists()
+
+
 def test_a_pool_that_is_ended_begins_nothing_more(tmp_path):
     pool = LocalPool(standin.StandIn(tmp_path, tmp_path / "log.txt"), 1)
     with pool:
