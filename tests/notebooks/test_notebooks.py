@@ -22,7 +22,11 @@ def code_cells(path: Path) -> list[nbformat.NotebookNode]:
 
 
 def test_the_notebooks_come_in_reading_order():
-    assert [path.name for path in PATHS] == ["1_read_a_scan.ipynb", "2_look_at_the_signs.ipynb"]
+    assert [path.name for path in PATHS] == [
+        "1_read_a_scan.ipynb",
+        "2_look_at_the_signs.ipynb",
+        "3_explore_an_archive.ipynb",
+    ]
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -48,7 +52,7 @@ def run(tmp_path, monkeypatch):
 
     def outputs(name: str) -> list[nbformat.NotebookNode]:
         ran = notebook(NOTEBOOKS / name)
-        NotebookClient(ran, timeout=300, kernel_name="python3", resources={"metadata": {"path": NOTEBOOKS}}).execute()
+        NotebookClient(ran, timeout=900, kernel_name="python3", resources={"metadata": {"path": NOTEBOOKS}}).execute()
         shown = [output for cell in ran.cells if cell.cell_type == "code" for output in cell.outputs]
         # On a machine where matplotlib has never run, it says that it looks for fonts.
         warned = [output.text for output in shown if output.get("name") == "stderr"]
@@ -75,3 +79,16 @@ def test_every_sign_is_shown_on_a_made_chest(run):
     tables = "".join(output.get("data", {}).get("text/html", "") for output in shown)
     assert [sign.name for sign in SIGNS if sign.name in EXAMPLES and f"<th>{sign.name}</th>" not in tables] == []
     assert [sign.title for sign in SIGNS if f"<th>{sign.title}</th>" not in tables] == []
+
+
+def test_an_archive_is_run_over_and_explored(run):
+    shown = run("3_explore_an_archive.ipynb")
+    text = "".join(output.get("text", "") for output in shown)
+    assert "7 series: 5 analyzed, 0 kept, 2 refused" in text
+    assert "7 series: 0 analyzed, 5 kept, 2 not tried again" in text
+    assert "COP/before: " in text
+    assert pictures(shown) == 3
+    assert [output for output in shown if "image/jpeg" in output.get("data", {})] != []
+    tables = "".join(output.get("data", {}).get("text/html", "") for output in shown)
+    wanted = ("slices.missing", "source.damaged", "slices.thick")
+    assert [words for words in wanted if words not in tables + text] == []
