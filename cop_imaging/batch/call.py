@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from cop_imaging.batch.job import Kept, SeriesJob
 from cop_imaging.batch.ledger import LEDGER, LOCK, opened
 from cop_imaging.batch.memory import available_mb
 from cop_imaging.batch.method import method_of
-from cop_imaging.batch.plan import PLAN, Plan, Wanted, make_plan, read_plan
+from cop_imaging.batch.plan import PLAN, Plan, Wanted, make_plan, read_plan, told
 from cop_imaging.batch.pool import Engine, LocalPool
 from cop_imaging.batch.reviews import REVIEWS, read_reviews
 from cop_imaging.batch.run import SERIES, Chosen, Outcome, RunResult, work_off
@@ -97,6 +98,9 @@ def run_batch(
     OutputError, ConfigError, ModelError, SourceError
         If every further series would meet the same; what was recorded before stays, and the next call goes on.
     """
+    # Workers may be at home elsewhere than whoever calls.
+    out = Path(os.path.abspath(out))
+    spool_home = out if settings.spool is None else Path(os.path.abspath(settings.spool))
     _prepare(out)
     reviews = read_reviews(out)
     with opened(out) as ledger:
@@ -106,7 +110,7 @@ def run_batch(
             return RunResult(waiting=plan.series)
         method = method_of(config, settings.case_key)
         ledger.begin(source.address, method.text)
-        with _spool(settings.spool or out) as spool:
+        with _spool(spool_home, out) as spool:
             job = job or SeriesJob(source, out / SERIES, config, settings.kept, settings.case_key, spool)
             result = work_off(
                 plan,
@@ -123,19 +127,22 @@ def run_batch(
                 again=lambda reason, count: say(f"{count} series are done again: {reason}"),
             )
         _tidy(out)
-        ledger.end()
-        if result.counts or _outdated(out):
+        if result.counts or not ledger.is_collected() or _outdated(out):
             collect([out], out)
+        ledger.end()
     if result.interrupted:
         raise KeyboardInterrupt
     return result
 
 
 @contextmanager
-def _spool(home: Path) -> Iterator[Path]:
-    """A folder for copies of series, for the length of a call."""
+def _spool(home: Path, out: Path) -> Iterator[Path]:
+    """A folder for copies of series, for the length of a call; that of a killed call of the same run is removed."""
+    ours = f".spool-{hashlib.sha256(os.fsencode(out)).hexdigest()[:12]}-"
     try:
-        folder = Path(tempfile.mkdtemp(prefix=".spool-", dir=home))
+        for left in home.glob(f"{ours}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix=ours, dir=home))
     except OSError as error:
         raise OutputError(f"series cannot be copied to {home}: {error.strerror or error}") from error
     try:
@@ -198,8 +205,11 @@ def _plan(
         if plan.source != source.address:
             raise UsageError(f"{settings.plan} is a plan of {plan.source}, not of {source.address}")
         if settings.plan.resolve() != path.resolve():
-            shutil.copyfile(settings.plan, out / ".plan-copy.partial")
-            (out / ".plan-copy.partial").replace(path)
+            try:
+                shutil.copyfile(settings.plan, out / ".plan-copy.partial")
+                (out / ".plan-copy.partial").replace(path)
+            except OSError as error:
+                raise OutputError(f"the plan cannot be written to {out}: {error.strerror or error}") from error
     elif path.exists() and not settings.replan:
         plan = read_plan(path)
         if plan.source != source.address:
@@ -218,8 +228,8 @@ def _plan(
             workers=settings.workers,
             tell=listed,
         )
-        left = ", ".join(f"{n} by {reason}" for reason, n in plan.left_out.items() if n)
-        say(f"{plan.series} series planned" + (f", left out: {left}" if left else ""))
+        left = {reason: n for reason, n in plan.left_out.items() if n}
+        say(f"{plan.series} series planned" + (f", left out: {told(left)}" if left else ""))
     plan = read_plan(path)
     if not plan.series:
         raise SeriesError(f"there is no series to plan in {source.address}", code="source.empty")

@@ -48,7 +48,6 @@ class SeriesJob:
             return Attempt(state, code, message, exit_code, seconds, _rounded(progress), _peak_mb())
 
         try:
-            # A name that is not taken yet: an interrupted attempt may have left its copies.
             with self.source.fetched(row, self.spool) as files:
                 analysis = analyze(
                     files,

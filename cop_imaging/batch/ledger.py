@@ -91,7 +91,7 @@ class Ledger:
             self._call = cursor.lastrowid or 0
 
     def end(self) -> None:
-        """Note that the call is over."""
+        """Note that the call is over, tables and all."""
         with self._told():
             self._database.execute("UPDATE call SET ended = ? WHERE id = ?", (_now(), self._call))
 
@@ -172,6 +172,15 @@ class Ledger:
             worker,
         )
         return Recorded(number, method, kept, attempt)
+
+    def is_collected(self) -> bool:
+        """Whether a call has gone on to its end since the last attempt was added: the tables know all attempts then."""
+        with self._told():
+            (whole,) = self._database.execute(
+                "SELECT coalesce((SELECT call FROM attempt ORDER BY id DESC LIMIT 1), 0) <= "
+                "coalesce((SELECT max(id) FROM call WHERE ended IS NOT NULL), 0)"
+            ).fetchone()
+        return bool(whole)
 
     def methods(self) -> Iterator[str]:
         """The methods of all calls, the last one first."""

@@ -21,7 +21,7 @@ from cop_imaging.errors import OutputError, SeriesError, UsageError
 from cop_imaging.ingest import IngestConfig
 from cop_imaging.ingest.listing import LISTED, PRIVATE
 
-__all__ = ["PLAN", "PLANNED", "Plan", "Wanted", "make_plan", "read_plan"]
+__all__ = ["PLAN", "PLANNED", "Plan", "Wanted", "make_plan", "read_plan", "told"]
 
 PLAN = "plan.parquet"
 ROW_GROUP = 500

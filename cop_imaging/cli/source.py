@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,7 +44,8 @@ def source_of(
         return DimseSource.at(address, query=query, access=access, credentials=credentials)
     if "://" in address:
         raise UsageError("a source is a folder, or begins with https://, http://, dimse:// or dimses://")
-    return FolderSource(Path(address))
+    # Whole, so that a run is called again, and its workers are started, from wherever one likes.
+    return FolderSource(Path(os.path.abspath(address)))
 
 
 def credentials_from(file: Path | None, environment: Mapping[str, str]) -> Credentials:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -69,6 +70,9 @@ def write_kept(analysis: Analysis, folder: Path, level: Literal["features", "rep
     OutputError
         If the folder or its files cannot be written; what was there before is then still there.
     """
+    for left in folder.glob(f".{folder.name}.*.partial"):
+        # Of a worker that was killed while it wrote: one worker at a time writes a series.
+        shutil.rmtree(left, ignore_errors=True)
     thumbnail = lungs_jpg(analysis.volume, analysis.anatomy)
     _write(analysis, folder, report=level != "features", masks=level == "masks", thumbnail=thumbnail)
     return folder

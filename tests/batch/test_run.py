@@ -2,15 +2,19 @@
 
 import csv
 import os
+import shutil
 import sqlite3
 import sys
 import threading
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from cop_imaging import errors
-from cop_imaging.batch import collect, run
+from cop_imaging.archive import FolderSource
+from cop_imaging.batch import Settings, collect, run
+from cop_imaging.batch import call as module
 from cop_imaging.batch.ledger import opened
 from cop_imaging.config import load_config
 from cop_imaging.pipeline import Config
@@ -299,6 +303,87 @@ def test_what_a_killed_driver_left_behind_is_cleared_away(series, call, tmp_path
         (tmp_path / "run" / name).mkdir()
     call()
     assert not [p for p in (tmp_path / "run").rglob(".*") if p.name != ".lock.sqlite"]
+
+
+def test_a_call_that_ended_before_its_tables_were_made_leaves_them_to_the_next(series, call, tmp_path, monkeypatch):
+    for name in ("a", "b", "c"):
+        series(name)
+    call(limit=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "collect", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            call()
+    assert len(call.table()) == 1
+    assert call().kept == 3
+    assert len(call.table()) == 3
+    made = (tmp_path / "run/features.parquet").stat().st_mtime_ns
+    call()
+    assert (tmp_path / "run/features.parquet").stat().st_mtime_ns == made
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+class Idle:
+    """Workers that take nothing."""
+
+    places = 0
+
+    def __init__(self, job, *_):
+        self.job = job
+
+    def __enter__(self):
+        raise errors.SourceError("no worker is there")
+
+    def __exit__(self, *_):
+        pass
+
+
+def job_of(source, out, settings):
+    """What a run would give to its workers."""
+    jobs = []
+
+    def engine(job, *_):
+        jobs.append(job)
+        return Idle(job)
+
+    with pytest.raises(errors.SourceError):
+        module.run_batch(source, out, Config(), settings, engine=engine)
+    return jobs[0]
+
+
+def test_workers_that_are_at_home_elsewhere_find_the_run(series, tmp_path, monkeypatch):
+    series("a")
+    monkeypatch.chdir(tmp_path)
+    Path("copies").mkdir()
+    job = job_of(FolderSource(tmp_path / "archive"), Path("run"), Settings(spool=Path("copies")))
+    assert job.out == tmp_path / "run/series"
+    assert job.spool.parent == tmp_path / "copies"
+
+
+def test_copies_of_a_killed_call_are_removed_by_the_next_one_of_the_same_run(series, tmp_path):
+    series("a")
+    (tmp_path / "copies").mkdir()
+    source, settings = FolderSource(tmp_path / "archive"), Settings(spool=tmp_path / "copies")
+    for run_of in ("run", "other"):
+        job_of(source, tmp_path / run_of, settings).spool.mkdir()
+    assert len(list((tmp_path / "copies").iterdir())) == 2
+    left = job_of(source, tmp_path / "run", settings).spool
+    (other,) = (tmp_path / "copies").iterdir()
+    assert other.name.split("-")[1] != left.name.split("-")[1]
+
+
+def test_a_plan_that_does_not_fit_on_the_disk_is_told_in_one_line(series, call, tmp_path, monkeypatch):
+    series("a")
+    call()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(errors.OutputError, match="No space left"):
+        call(to=tmp_path / "second", plan=tmp_path / "run/plan.parquet")
 
 
 def test_the_tables_are_the_same_bytes_whatever_the_order_of_work(series, call, tmp_path):

@@ -15,6 +15,14 @@ def at():
     return lambda address: source_of(address, query=query, access=access, credentials=credentials)
 
 
+def test_a_folder_is_the_same_source_from_wherever_it_is_named(at, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    named = at("archive/")
+    monkeypatch.chdir("elsewhere")
+    assert named == at("../archive") == FolderSource(tmp_path / "archive")
+
+
 def test_an_address_chooses_the_kind_of_source(at):
     assert at("/data/ct") == FolderSource(Path("/data/ct"))
     web = at("https://pacs.example.org/dicom-web/")

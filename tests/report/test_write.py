@@ -212,6 +212,20 @@ def test_the_report_leaves_first_and_arrives_last(analysis, tmp_path, monkeypatc
     assert moved[0] == moved[-1] == "report.json"
 
 
+def test_what_a_run_keeps_follows_the_level_and_nothing_of_more_is_left(analysis, tmp_path):
+    least = {"features.csv", "lungs.jpg"}
+    assert files(analysis.keep(tmp_path / "a", "masks")) == TEXTS | MASKS | least
+    assert files(analysis.keep(tmp_path / "a", "report")) == TEXTS | least
+    assert files(analysis.keep(tmp_path / "a", "features")) == least
+
+
+def test_what_a_killed_worker_had_half_written_goes_with_the_next_result(analysis, tmp_path):
+    folder = analysis.keep(tmp_path / "a", "report")
+    (folder / ".a.0123456789ab.partial/masks").mkdir(parents=True)
+    analysis.keep(folder, "report")
+    assert not list(folder.glob(".*"))
+
+
 def test_a_full_disk_is_an_output_error_and_leaves_the_old_result(analysis, tmp_path, monkeypatch):
     folder = analysis.save(tmp_path / "a")
     before = contents(folder)
