@@ -27,7 +27,7 @@ ARCHIVE, TMPFS = OUT / "archive", OUT / "tmpfs"
 CHESTS, COPIES = 12, 3
 DRIVER_KILLS = 5
 # Small chests are analyzed quickly by the method without the network.
-BATCH = ("--workers", "2", "--set", "anatomy.method=classical")
+BATCH = ("--workers", "2", "--set", "anatomy.method=classical", "--set", "anatomy.work_spacing_mm=3.0")
 
 Fault = Callable[[list[pydicom.Dataset]], list[pydicom.Dataset]]
 
