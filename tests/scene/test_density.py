@@ -45,3 +45,10 @@ def test_expired_lung_keeps_its_own_density_beside_a_little_that_is_darker():
     hu = np.concatenate([rng.normal(-740.0, 25.0, 30_000), rng.normal(-900.0, 25.0, 5_000)]).reshape(7, 50, 100)
     found = density_modes_hu(np.rint(hu).astype(np.int16), np.ones(hu.shape, dtype=np.uint8))
     assert found == (pytest.approx(-740.0, abs=10.0), None)
+
+
+@pytest.mark.parametrize("haze_hu", [-590.0, -530.0])
+def test_lungs_denser_than_any_breath_leaves_them_are_haze_and_not_aerated(haze_hu):
+    hu = np.random.default_rng(7).normal(haze_hu, 25.0, (7, 50, 100))
+    found = density_modes_hu(np.rint(hu).astype(np.int16), np.ones(hu.shape, dtype=np.uint8))
+    assert found == (-850.0, pytest.approx(haze_hu, abs=10.0))
