@@ -112,7 +112,7 @@ def _run(address: str, limit: int) -> None:
         OUT / "run",
         load_config(Config, None, ["anatomy.method=classical"]),
         Settings(chosen=Chosen(limit=limit)),
-        engine=lambda job, settings, _: DaskCluster(job, settings, scheduler=address),
+        engine=lambda job, settings, log: DaskCluster(job, settings, log.parent, scheduler=address),
         tell=tell,
     )
     with sqlite3.connect(OUT / "run" / "ledger.sqlite") as database:

@@ -6,10 +6,13 @@ child with it and never the worker, and time limits hold.
 
 from __future__ import annotations
 
+import os
 import pickle
 import queue
+import socket
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DaskCluster"]
 
-PLUGIN = "cop-imaging"
 CONNECT_S = 30.0
+GONE = "the scheduler of the cluster has gone; start it again and repeat the call"
 
 
 class DaskCluster:
@@ -36,6 +39,8 @@ class DaskCluster:
         What is done with each series; archive and run have to be found under the same paths on every machine.
     settings : Settings
         Number of workers (of a local cluster) and time limit.
+    run : Path
+        Folder of the run: what an earlier, killed call of it left on the cluster ends, other runs go on beside it.
     scheduler : str, optional
         Address of the scheduler, ``tcp://HOST:8786``; a cluster on this machine is started when left out.
 
@@ -47,7 +52,7 @@ class DaskCluster:
         If the scheduler does not answer.
     """
 
-    def __init__(self, job: Job, settings: Settings, *, scheduler: str | None = None) -> None:
+    def __init__(self, job: Job, settings: Settings, run: Path, *, scheduler: str | None = None) -> None:
         try:
             import distributed
         except ImportError as error:
@@ -64,34 +69,42 @@ class DaskCluster:
         except (OSError, ValueError, TimeoutError) as error:
             message = f"the scheduler {scheduler} does not answer; give the address that dask scheduler prints"
             raise SourceError(message) from error
-        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._plugin = f"cop-imaging {socket.gethostname()} {os.path.abspath(run)}"
+        self._answers: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
         self._running: dict[str, Any] = {}
 
     @property
     def places(self) -> int:
         """See ``Engine.places``: workers may come and go."""
-        return max(1, int(sum(self._client.nthreads().values())))
+        try:
+            return max(1, int(sum(self._client.nthreads().values())))
+        except (OSError, ValueError) as error:
+            raise SourceError(GONE) from error
 
     def submit(self, row: Mapping[str, Any]) -> None:
         """See ``Engine.submit``."""
         key = str(row["key"])
-        future = self._client.submit(_work, dict(row), pure=False)
+        future = self._client.submit(_work, self._plugin, dict(row), pure=False)
         self._running[key] = future
-        future.add_done_callback(lambda done: self._answers.put((key, _answer(done))))
+        future.add_done_callback(lambda done: self._answers.put(_answer(key, done)))
 
     def answers(self, wait_s: float) -> list[Answer]:
         """See ``Engine.answers``."""
-        found: list[Answer] = []
+        found: list[Answer | None] = []
         try:
             found.append(self._answers.get(timeout=wait_s))
             while True:
                 found.append(self._answers.get_nowait())
         except queue.Empty:
-            for key, _ in found:
-                self._running.pop(key, None)
-        if not found and self._client.status in {"closed", "closing"}:
-            raise SourceError("the scheduler of the cluster has gone; start it again and repeat the call")
-        return found
+            told = [answer for answer in found if answer is not None]
+        for key, _ in told:
+            self._running.pop(key, None)
+        if not told and (found or self._client.status in {"closed", "closing"}):
+            raise SourceError(GONE)
+        if len(told) < len(found):
+            # What has come is recorded first.
+            self._answers.put(None)
+        return told
 
     def withdraw(self) -> list[str]:
         """See ``Engine.withdraw``: what waits at a Dask worker cannot be told from what runs."""
@@ -99,16 +112,16 @@ class DaskCluster:
 
     def kill(self) -> None:
         """See ``Engine.kill``."""
-        self._client.unregister_worker_plugin(PLUGIN)
+        self._client.unregister_worker_plugin(self._plugin)
 
     def __enter__(self) -> Self:
-        self._client.register_plugin(_plugin(self._pickled, self._time_limit_s), name=PLUGIN)
+        self._client.register_plugin(_plugin(self._pickled, self._time_limit_s), name=self._plugin)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._client.status == "running":
             self._client.cancel(list(self._running.values()))
-            self._client.unregister_worker_plugin(PLUGIN)
+            self._client.unregister_worker_plugin(self._plugin)
         self._client.close()
         if self._cluster is not None:
             self._cluster.close()
@@ -147,21 +160,28 @@ def _plugin(job: bytes, time_limit_s: float | None) -> Any:
     return Children()
 
 
-def _work(row: Mapping[str, Any]) -> Attempt | Killed:
+def _work(plugin: str, row: Mapping[str, Any]) -> Attempt | Killed:
     from distributed import get_worker
 
-    answer: Attempt | Killed = get_worker().plugins[PLUGIN].work(row)
+    answer: Attempt | Killed = get_worker().plugins[plugin].work(row)
     return answer
 
 
-def _answer(done: Any) -> Attempt | Killed:
-    """The result of a task; what Dask itself gave up on counts as a death of its worker."""
+def _answer(key: str, done: Any) -> Answer | None:
+    """The result of a task, None if the connection to the scheduler was lost: no series is to blame for that.
+
+    What Dask itself gave up on counts as a death of its worker.
+    """
     from distributed import CancelledError, KilledWorker
 
     try:
         answer: Attempt | Killed = done.result()
+    except CancelledError:
+        return None
     except KilledWorker:
-        return Killed("worker.killed", "Dask workers died while they worked on the series")
-    except (CancelledError, OSError, KeyError) as error:
-        return Killed("worker.lost", f"the series was lost on the cluster ({type(error).__name__})")
-    return answer
+        answer = Killed("worker.killed", "Dask workers died while they worked on the series")
+    except ImportError as error:
+        answer = Killed("worker.start", f"a Dask worker lacks what the series needs: {error}")
+    except Exception as error:  # noqa: BLE001 - without an answer the run would wait for ever
+        answer = Killed("worker.lost", f"the series was lost on the cluster ({type(error).__name__})")
+    return key, answer

@@ -225,7 +225,7 @@ def _source(address: str, wanted: Wanted, match: Sequence[str], credentials: Pat
 def _cluster(scheduler: str | None) -> Callable[[Job, Settings, Path], Engine]:
     from cop_imaging.batch.cluster import DaskCluster
 
-    return lambda job, settings, _: DaskCluster(job, settings, scheduler=scheduler)
+    return lambda job, settings, log: DaskCluster(job, settings, log.parent, scheduler=scheduler)
 
 
 def _numbers(option: str, text: str | None) -> tuple[float, float] | None:

@@ -1,17 +1,24 @@
 """The same run on a Dask cluster: the same tables, and what crashes or hangs takes no Dask worker with it."""
 
+import threading
+
 import pytest
+import standin
 
 pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
 
+import distributed
+
 from cop_imaging import errors
-from cop_imaging.batch.cluster import DaskCluster
+from cop_imaging.batch import Settings
+from cop_imaging.batch.cluster import DaskCluster, _answer
+from cop_imaging.batch.outcome import State
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 def local(job, settings, log):
-    return DaskCluster(job, settings)
+    return DaskCluster(job, settings, log.parent)
 
 
 def test_a_cluster_gives_the_same_tables_as_the_local_workers(series, call, tmp_path):
@@ -35,4 +42,66 @@ def test_a_scheduler_that_does_not_answer_is_said_in_one_line(series, call, monk
     series("a")
     monkeypatch.setattr("cop_imaging.batch.cluster.CONNECT_S", 1.0)
     with pytest.raises(errors.SourceError, match="does not answer"):
-        call(engine=lambda job, settings, log: DaskCluster(job, settings, scheduler="tcp://127.0.0.1:9"))
+        call(engine=lambda job, settings, log: DaskCluster(job, settings, log.parent, scheduler="tcp://127.0.0.1:9"))
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A cluster that several runs share; ``cluster.run(name)`` is one of them."""
+    made = distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, memory_limit=0, dashboard_address=None, processes=False
+    )
+
+    class Shared:
+        def run(self, name):
+            job = standin.StandIn(tmp_path / name, tmp_path / f"{name}.txt")
+            return DaskCluster(job, Settings(), tmp_path / name, scheduler=made.scheduler_address)
+
+        close = made.close
+
+    yield Shared()
+    made.close()
+
+
+def test_two_runs_on_one_cluster_do_each_their_own_work(cluster, tmp_path):
+    with cluster.run("one") as one, cluster.run("two") as two:
+        for engine in (one, two):
+            engine.submit({"key": "a", "folder": "a"})
+        assert [engine.answers(60.0)[0][1].state for engine in (one, two)] == [State.ANALYZED] * 2
+    assert [(tmp_path / f"{name}/series/a/report.json").exists() for name in ("one", "two")] == [True, True]
+
+
+def test_a_scheduler_that_goes_ends_the_run_and_is_held_against_no_series(cluster, tmp_path):
+    with cluster.run("one") as engine:
+        engine.submit({"key": "a", "folder": "hang"})
+        threading.Timer(2.0, cluster.close).start()
+        with pytest.raises(errors.SourceError, match="scheduler of the cluster has gone"):
+            waited(engine)
+
+
+def waited(engine):
+    for _ in range(120):
+        assert engine.answers(0.5) == []
+
+
+class Done:
+    """A task that ended with an error."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def result(self):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ModuleNotFoundError("No module named 'cop_imaging'"), "worker.start"),
+        (OSError("broken"), "worker.lost"),
+        (RuntimeError("what nobody foresaw"), "worker.lost"),
+    ],
+)
+def test_whatever_a_task_ends_with_becomes_an_answer(error, code):
+    key, answer = _answer("a", Done(error))
+    assert (key, answer.code) == ("a", code)
