@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import shutil
 import sys
 import time
 import traceback
@@ -88,6 +91,33 @@ class SeriesJob:
             where = traceback.extract_tb(error.__traceback__)[-1]
             message = f"unexpected {type(error).__name__} in {Path(where.filename).name}, line {where.lineno}"
             return failed(State.FAILED, "bug", message, 1)
+
+
+def _own_spool(spool: Path) -> Path:
+    """A folder in the spool for this process; those of processes that died on this machine are emptied."""
+    host = platform.node()
+    for folder in spool.glob(f"{host}-*"):
+        if not _runs(int(folder.name.rpartition("-")[2])):
+            shutil.rmtree(folder, ignore_errors=True)
+    own = spool / f"{host}-{os.getpid()}"
+    try:
+        own.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"series cannot be copied to {spool}: {error.strerror or error}") from error
+    return own
+
+
+def _runs(pid: int) -> bool:
+    if os.name == "nt":
+        # A signal would end it there: its folder goes when the run ends.
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _rounded(progress: Progress) -> dict[str, float]:
