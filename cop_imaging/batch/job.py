@@ -51,7 +51,7 @@ class SeriesJob:
             return Attempt(state, code, message, exit_code, seconds, _rounded(progress), _peak_mb())
 
         try:
-            with self.source.fetched(row, self.spool) as files:
+            with self.source.fetched(row, _own_spool(self.spool)) as files:
                 analysis = analyze(
                     files,
                     config=self.config,
