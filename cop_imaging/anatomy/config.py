@@ -6,6 +6,7 @@ from typing import Literal
 
 from cop_imaging.anatomy.bronchi_config import BronchiConfig
 from cop_imaging.anatomy.doubt_config import DoubtConfig
+from cop_imaging.anatomy.strays_config import StraysConfig
 from cop_imaging.anatomy.vessels_config import VesselsConfig
 from cop_imaging.config import Section, quantity
 
@@ -188,5 +189,6 @@ class AnatomyConfig(Section):
         source="normal range",
     )
     doubt: DoubtConfig = DoubtConfig()
+    strays: StraysConfig = StraysConfig()
     bronchi: BronchiConfig = BronchiConfig()
     vessels: VesselsConfig = VesselsConfig()

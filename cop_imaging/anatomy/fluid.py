@@ -6,9 +6,9 @@ import numpy as np
 
 from cop_imaging.core.arrays import BoolArray, Float32Array
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import components, dilated, distance_to, eroded, smoothed
+from cop_imaging.core.grid import bounding_box, components, dilated, distance_to, eroded, smoothed
 
-__all__ = ["fluid_odds", "too_thick"]
+__all__ = ["fluid_odds", "no_fluid"]
 
 FLUID_HU, LUNG_HU = (8.0, 9.0), (48.0, 22.0)
 """Mean and SD of the density of effusions (-10 to 25 HU) and of airless, perfused lung (30 to 110 HU; less where some
@@ -25,6 +25,13 @@ SMOOTH_TO_TISSUE = 1.5
 THICK, SMALLEST_JUDGED_ML = 0.31, 80.0
 """Radius of the largest ball inside a piece, over the cube root of its volume (0.62 for a ball), from which a piece of
 at least that volume is no crescent. 47 drawn effusions have 0.19 to 0.29, a third of drawn lobes more than 0.32."""
+
+DENSE_HU, DEEP_MM, SMALLEST_WEIGHED_ML = 30.0, 3.0, 8.0
+"""Median density of a piece's core from which it is no fluid: in a large piece noise averages out that drowns single
+places. Drawn effusions have -2 to 11 HU, real ones -10 to 25."""
+RINGED, TOUCH_MM = 0.5, 4.0
+"""Share of the shell around a piece that is aerated lung from which it is no fluid: drawn effusions, which lie between
+lung and chest wall, have 0.2 at most."""
 
 
 def fluid_odds(smooth: Float32Array, pleural: BoolArray, body: BoolArray, geometry: Geometry) -> Float32Array:
@@ -70,15 +77,34 @@ def _tissue_sd(clipped: Float32Array, body: BoolArray, pleural: BoolArray, geome
     return float(np.median(np.sqrt(np.maximum(square - mean * mean, 0.0)[soft])))
 
 
-def too_thick(fluid: BoolArray, geometry: Geometry) -> BoolArray:
-    """Pieces of supposed fluid that are too thick for their volume: fluid spreads along the lung, a lobe does not."""
+def no_fluid(fluid: BoolArray, airy: BoolArray, smooth: Float32Array, geometry: Geometry) -> BoolArray:
+    """Pieces of supposed fluid that are airless lung.
+
+    Three things tell, each by itself: a core too dense for fluid, aerated lung nearly all around, and a piece too thick
+    for its volume, for fluid spreads along the lung and a lobe does not.
+
+    Parameters
+    ----------
+    fluid : bool [z, y, x]
+        What the network and the density of small places hold for fluid.
+    airy : bool [z, y, x]
+        Aerated lung.
+    smooth : float32 [z, y, x]
+        Density in HU, lightly blurred.
+    """
     labels, n = components(fluid, connectivity=6)
     volume_ml = np.bincount(labels.ravel(), minlength=n + 1) * geometry.voxel_ml
-    judged = volume_ml >= SMALLEST_JUDGED_ML
-    judged[0] = False
-    if not judged.any():
-        return np.zeros_like(fluid)
-    radius_mm = np.zeros(n + 1)
-    np.maximum.at(radius_mm, labels[fluid], distance_to(~fluid, geometry)[fluid])
-    thick: BoolArray = judged & (radius_mm > THICK * np.cbrt(1000.0 * volume_ml))
-    return thick[labels]
+    lung = np.zeros(n + 1, dtype=bool)
+    for k in range(1, n + 1):
+        if volume_ml[k] < SMALLEST_WEIGHED_ML:
+            break
+        box = bounding_box(labels == k, geometry, TOUCH_MM + max(geometry.spacing_mm))
+        local, piece = geometry.crop(box), labels[box] == k
+        depth_mm = distance_to(~piece, local)
+        thick = volume_ml[k] >= SMALLEST_JUDGED_ML and depth_mm.max() > THICK * np.cbrt(1000.0 * volume_ml[k])
+        core = depth_mm > min(DEEP_MM, float(depth_mm.max()) / 2.0)
+        dense = float(np.median(smooth[box][core])) > DENSE_HU
+        around = dilated(piece, local, TOUCH_MM) & ~piece
+        ringed = float((airy[box] & around).sum()) > RINGED * float(around.sum())
+        lung[k] = thick or dense or ringed
+    return lung[labels]

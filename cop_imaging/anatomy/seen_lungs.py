@@ -5,31 +5,30 @@ from __future__ import annotations
 
 import numpy as np
 
-from cop_imaging.anatomy.fluid import fluid_odds, too_thick
+from cop_imaging.anatomy.fluid import fluid_odds, no_fluid
 from cop_imaging.anatomy.lung_network import LungLogits
 from cop_imaging.anatomy.lungs import WholeLungs
+from cop_imaging.anatomy.strays import CORE_MM, bowel_gas, stray_tissue
+from cop_imaging.anatomy.strays_config import StraysConfig
 from cop_imaging.core.anatomy import LEFT, RIGHT
 from cop_imaging.core.arrays import BoolArray, Float32Array
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import closed, components, dilated, eroded, keep_large, resample
+from cop_imaging.core.grid import closed, dilated, eroded, keep_large, resample
 
 __all__ = ["seen_lungs"]
 
 LIKELY, POSSIBLE = 0.5, 0.25
 """Probability of lung from which dense tissue is lung, and from which what is as dark as lung is."""
-LIKELY_NEAR, HOLLOW_ODDS, HOLLOW_MM, DRY = 0.25, 20.0, 30.0, 0.3
+LIKELY_NEAR, HOLLOW_ODDS, HOLLOW_MM, DRY = 0.3, 20.0, 30.0, 0.3
 """Near airless lung that the network sees by itself, dense tissue is lung from ``LIKELY_NEAR``; in hollows of the
 lung's surface, into which a ball of ``HOLLOW_MM`` does not reach, the odds of lung are taken ``HOLLOW_ODDS`` times
 higher unless fluid is likelier than ``DRY``. Consolidation on the pleura leaves such hollows, and the network errs by
 a voxel or two of its grid, which is much of a small patch. Chosen on lesions put into three scans it never saw."""
-CORE_MM, SMALLEST_CORE_ML, REACH_MM = 4.0, 0.1, 15.0
-"""How far from its surroundings, and how large, the core of such airless lung is, and what near means. Without it
+SMALLEST_CORE_ML, REACH_MM = 0.1, 15.0
+"""How large the core of such airless lung is, and what near means. Without it
 nothing is taken in: hollows beside heart, spine and great vessels are there in health too."""
 CERTAIN, CERTAIN_MM = 0.98, 2.0
 """Airless lung is doubted where no core lies within reach of which the network is as sure as this."""
-FAT_HU, FAT_SHARE, SMALLEST_FATTY_ML = (-130.0, -40.0), 0.25, 20.0
-"""Density of fat, and the share of it from which the core of a piece of at least that volume is no lung: consolidation
-with air left in it has such densities in small pieces or thin layers only."""
 FLUID_HU = (-60.0, 90.0)
 SMALLEST_FLUID_ML, SMALLEST_UNSURE_ML = 5.0, 1.0
 SMALLEST_SHARE = 1e-6
@@ -48,6 +47,7 @@ def seen_lungs(
     *,
     lung_hu: float,
     smallest_ml: float,
+    strays: StraysConfig,
 ) -> WholeLungs:
     """Put probabilities and image together.
 
@@ -71,8 +71,9 @@ def seen_lungs(
     right, left, fluid = right * lung_share, left * lung_share, fluid * odds * lung_share
     lungness = right + left
     airy = free & ~soft & (lungness > POSSIBLE)
+    airy &= ~bowel_gas(airy, free & ~soft & ~aerated, work, strays)
     enclosed = closed(airy, work, ENCLOSED_MM)
-    lobe = too_thick(free & soft & (fluid > LIKELY), work)
+    lobe = no_fluid(free & soft & (fluid > LIKELY), airy, smooth, work)
     dense = free & soft & ((lungness > LIKELY) | lobe)
     core = keep_large(eroded(dense | airy, work, CORE_MM) & dense & ~enclosed, work, SMALLEST_CORE_ML)
     if core.any():
@@ -86,7 +87,8 @@ def seen_lungs(
         eroded(dense | airy, work, CERTAIN_MM) & dense & ~enclosed & (lungness > CERTAIN), work, SMALLEST_CORE_ML
     )
     doubted = dense & ~enclosed & ~dilated(sure, work, REACH_MM)
-    found &= ~_below_the_diaphragm(dense & ~enclosed, airy & ~aerated, smooth, work)
+    watery = free & soft & (fluid > LIKELY) & ~lobe
+    found &= ~stray_tissue(dense & ~enclosed, airy, aerated, watery, right >= left, smooth, work, strays)
     del airy, enclosed, dense, thick, sure
     side = np.where(right >= left, RIGHT, LEFT).astype(np.uint8)
     lungs = np.zeros(found.shape, dtype=np.uint8)
@@ -106,26 +108,6 @@ def seen_lungs(
     return WholeLungs(
         lungs, inside & soft, keep_large(unsure, work, SMALLEST_UNSURE_ML), effusion, doubted & inside, unseen
     )
-
-
-def _below_the_diaphragm(dense: BoolArray, gas: BoolArray, smooth: Float32Array, work: Geometry) -> BoolArray:
-    """Large pieces of ``dense`` tissue with much fat in them, and the ``gas`` that they touch: no lung.
-
-    Under a raised diaphragm the network may take stomach, spleen and the fat around them for consolidation.
-    """
-    labels, n = components(eroded(dense, work, CORE_MM))
-    volume_ml = np.bincount(labels.ravel(), minlength=n + 1) * work.voxel_ml
-    fat = np.bincount(labels[(smooth > FAT_HU[0]) & (smooth < FAT_HU[1])], minlength=n + 1) * work.voxel_ml
-    drop = (volume_ml >= SMALLEST_FATTY_ML) & (fat > FAT_SHARE * volume_ml)
-    drop[0] = False
-    if not drop.any():
-        return np.zeros_like(dense)
-    piece = dilated(drop[labels], work, CORE_MM + work.spacing_mm[0]) & dense
-    bubbles, n = components(gas)
-    met = np.bincount(bubbles[dilated(piece, work, CORE_MM)], minlength=n + 1) > 0
-    met[0] = False
-    out: BoolArray = piece | met[bubbles]
-    return out
 
 
 def in_hollows(shares: Float32Array, geometry: Geometry) -> Float32Array:

@@ -131,8 +131,9 @@ def _find_lungs(
     whole = None
     if logits is not None:
         whole = seen_lungs(
-            logits, smooth, body, aerated, excluded, work, lung_hu=config.lung_hu, smallest_ml=config.smallest_part_ml
-        )
+            logits, smooth, body, aerated, excluded, work,
+            lung_hu=config.lung_hu, smallest_ml=config.smallest_part_ml, strays=config.strays,
+        )  # fmt: skip
     if whole is None or whole.unseen > config.most_unseen:
         whole = _classical_lungs(whole, aerated, smooth, body, excluded, work, config)
     box = full_box(whole.lungs > 0, work, volume.geometry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cop_imaging.anatomy.fluid import fluid_odds, too_thick
+from cop_imaging.anatomy.fluid import fluid_odds, no_fluid
 from cop_imaging.core.geometry import Geometry
 
 GRID = Geometry((24, 30, 30), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))
@@ -63,19 +63,51 @@ def test_without_pleural_tissue_nothing_is_said():
 SPACE = Geometry((40, 50, 50), (3.0, 3.0, 3.0), (0.0, 0.0, 0.0))
 
 
+def judged(fluid, hu=8.0, airy=None):
+    """The pieces that are lung, when all have that density."""
+    smooth = np.full(SPACE.shape, hu, dtype=np.float32)
+    return no_fluid(fluid, np.zeros_like(fluid) if airy is None else airy, smooth, SPACE)
+
+
 def test_a_lobe_is_too_thick_for_fluid_and_a_layer_of_the_same_volume_is_not():
     lobe, layer = np.zeros((2, *SPACE.shape), dtype=bool)
     lobe[8:30, 10:32, 10:32] = True
     layer[2:38, 36:46, 5:35] = True
     assert abs(lobe.sum() - layer.sum()) < 0.03 * lobe.sum()
-    assert too_thick(lobe, SPACE)[lobe].all()
-    assert not too_thick(layer, SPACE).any()
+    assert judged(lobe)[lobe].all()
+    assert not judged(layer).any()
     both = lobe | layer
-    assert np.array_equal(too_thick(both, SPACE), lobe)
+    assert np.array_equal(judged(both), lobe)
 
 
 def test_a_small_pocket_may_be_round():
     pocket = np.zeros(SPACE.shape, dtype=bool)
     pocket[10:23, 10:23, 10:23] = True
     assert pocket.sum() * SPACE.voxel_ml < 80.0
-    assert not too_thick(pocket, SPACE).any()
+    assert not judged(pocket).any()
+
+
+@pytest.mark.parametrize(("hu", "lung"), [(8.0, False), (24.0, False), (40.0, True), (70.0, True)])
+def test_a_layer_whose_core_is_too_dense_for_fluid_is_airless_lung(hu, lung):
+    layer = np.zeros(SPACE.shape, dtype=bool)
+    layer[2:38, 36:46, 5:35] = True
+    assert judged(layer, hu)[layer].all() == lung
+
+
+def test_a_rim_that_is_dense_by_partial_volume_does_not_make_fluid_lung():
+    layer = np.zeros(SPACE.shape, dtype=bool)
+    layer[2:38, 36:46, 5:35] = True
+    smooth = np.full(SPACE.shape, 60.0, dtype=np.float32)
+    smooth[4:36, 38:44, 7:33] = 8.0
+    assert not no_fluid(layer, np.zeros_like(layer), smooth, SPACE).any()
+
+
+def test_what_aerated_lung_surrounds_is_no_fluid_and_what_it_lies_on_may_be():
+    piece, airy = np.zeros((2, *SPACE.shape), dtype=bool)
+    piece[15:22, 15:30, 15:30] = True
+    airy[10:30, 10:35, 10:35] = True
+    airy &= ~piece
+    assert judged(piece, airy=airy)[piece].all()
+    airy[:, :, :15] = airy[:, 28:] = airy[21:] = False
+    airy[:, :17] = False
+    assert not judged(piece, airy=airy).any()

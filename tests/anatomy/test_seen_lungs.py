@@ -7,6 +7,7 @@ import pytest
 
 from cop_imaging.anatomy.lung_network import CLASSES, LungLogits
 from cop_imaging.anatomy.seen_lungs import seen_lungs
+from cop_imaging.anatomy.strays_config import StraysConfig
 from cop_imaging.core.anatomy import LEFT, RIGHT
 from cop_imaging.core.geometry import Geometry
 
@@ -36,7 +37,7 @@ def found(logits, hu, excluded=None, bowel=None):
         aerated[bowel] = False
     return seen_lungs(
         LungLogits(logits, SEEN), hu, ~nothing, aerated, nothing if excluded is None else excluded, WORK,
-        lung_hu=-400.0, smallest_ml=1.0,
+        lung_hu=-400.0, smallest_ml=1.0, strays=StraysConfig(),
     )  # fmt: skip
 
 

@@ -1,0 +1,104 @@
+"""What the network takes for lung but lies beside or below the lungs: told by fat, gas and by what it touches."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cop_imaging.anatomy.strays_config import StraysConfig
+from cop_imaging.core.arrays import BoolArray, Float32Array
+from cop_imaging.core.geometry import Geometry
+from cop_imaging.core.grid import bounding_box, components, dilated, eroded
+
+__all__ = ["CORE_MM", "bowel_gas", "stray_tissue"]
+
+CORE_MM = 4.0
+"""How far from its surroundings the core of a piece lies: narrow bridges to other tissue are cut."""
+FAT_HU = (-130.0, -40.0)
+AIRLESS_HU = -150.0
+"""Ground glass is not judged by what it touches: it fades into the lung around it."""
+
+
+def bowel_gas(airy: BoolArray, gas: BoolArray, work: Geometry, config: StraysConfig) -> BoolArray:
+    """Pockets of ``gas`` that the network holds for lung in their smaller part only: stomach and bowel.
+
+    Parameters
+    ----------
+    airy : bool [z, y, x]
+        What is as dark as lung and may be lung for the network.
+    gas : bool [z, y, x]
+        All that is as dark as lung in the body, but aerated lung and the large airways.
+    """
+    pockets, n = components(gas)
+    volume = np.bincount(pockets.ravel(), minlength=n + 1)
+    inside = np.bincount(pockets[airy & gas], minlength=n + 1)
+    drop = (volume * work.voxel_ml >= config.smallest_gas_ml) & (inside < config.least_gas_in_lung * volume)
+    drop[0] = False
+    out: BoolArray = drop[pockets]
+    return out
+
+
+def stray_tissue(
+    dense: BoolArray,
+    airy: BoolArray,
+    aerated: BoolArray,
+    fluid: BoolArray,
+    right: BoolArray,
+    smooth: Float32Array,
+    work: Geometry,
+    config: StraysConfig,
+) -> BoolArray:
+    """Pieces of ``dense`` tissue that are no lung, and the gas in ``airy`` that they touch.
+
+    Two kinds: pieces with much fat in them (stomach, spleen, omentum and the fat around them under a raised diaphragm),
+    and airless pieces that hardly touch aerated lung or fluid (spleen, kidney, crus, skin under a cover). A collapsed
+    or consolidated part of a lung lies broadly on the rest of it, or on the fluid that made it collapse. A whole lung
+    without air does not, so a piece is spared where little aerated lung is left on its side.
+
+    Parameters
+    ----------
+    dense, airy : bool [z, y, x]
+        Dense tissue, and what is as dark as lung, that the network takes for lung.
+    aerated : bool [z, y, x]
+        Lung with air in it, as far as density and connection tell.
+    fluid : bool [z, y, x]
+        Supposed pleural fluid.
+    right : bool [z, y, x]
+        Where the right lung is likelier than the left.
+    smooth : float32 [z, y, x]
+        Density in HU, lightly blurred.
+    """
+    cores, n = components(eroded(dense, work, CORE_MM))
+    lung_air = airy & aerated
+    aerated_ml = [float((lung_air & (right == side)).sum()) * work.voxel_ml for side in (False, True)]
+    volume_ml = np.bincount(cores.ravel(), minlength=n + 1) * work.voxel_ml
+    piece = np.zeros_like(dense)
+    reach = CORE_MM + work.spacing_mm[0]
+    for k in range(1, n + 1):
+        if volume_ml[k] < config.smallest_ml:
+            break
+        box = bounding_box(cores == k, work, 2.0 * reach + config.touch_mm)
+        local, core = work.crop(box), cores[box] == k
+        whole = dilated(core, local, reach) & dense[box]
+        values = smooth[box][core]
+        fatty = volume_ml[k] >= config.smallest_fatty_ml and (
+            float(((values > FAT_HU[0]) & (values < FAT_HU[1])).mean()) > config.most_fat
+        )
+        if not fatty:
+            if float(np.median(values)) < AIRLESS_HU:
+                continue
+            side_ml = aerated_ml[int(right[box][core].mean() > 0.5)]
+            if volume_ml[k] > config.most_of_side * side_ml:
+                continue
+            around = dilated(whole, local, config.touch_mm) & ~whole
+            touched = float(((lung_air | fluid)[box] & around).sum()) / max(float(around.sum()), 1.0)
+            if touched >= config.least_touched:
+                continue
+        # Corners lie farther from the core than its surface does; beside aerated lung they may be lung.
+        others = dilated((cores[box] > 0) & ~core, local, reach) | dilated(lung_air[box], local, config.touch_mm)
+        piece[box] |= whole | (dilated(core, local, 2.0 * reach) & dense[box] & ~others)
+    if not piece.any():
+        return piece
+    bubbles, n = components(airy & ~aerated)
+    met = np.bincount(bubbles[dilated(piece, work, CORE_MM)], minlength=n + 1) > 0
+    met[0] = False
+    return piece | met[bubbles]
