@@ -62,6 +62,8 @@ COLUMNS = (
 )
 WAIT_S = 30.0
 """How long a reader or the driver waits for the other."""
+LOOK_S = 2.0
+"""Longer than anybody takes who only looks whether a run is worked on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +215,7 @@ def opened(run: Path) -> Iterator[Ledger]:
     """
     path = run / LEDGER
     try:
-        with closing(sqlite3.connect(run / LOCK, timeout=0.0, isolation_level=None)) as lock:
+        with closing(sqlite3.connect(run / LOCK, timeout=LOOK_S, isolation_level=None)) as lock:
             # The system lets go of it however the process ends.
             try:
                 lock.execute("BEGIN EXCLUSIVE")

@@ -149,7 +149,7 @@ def make_plan(
             }
             temporary = Path(scratch, PLAN)
             with pq.ParquetWriter(temporary, PLANNED, compression="zstd") as writer:
-                rows = (_planned(row, first) for row in _chosen(_rows(listed), wanted, left_out))
+                rows = (_planned(row, first) for row in _once(_chosen(_rows(listed), wanted, left_out), left_out))
                 series = 0
                 while group := list(islice(rows, ROW_GROUP)):
                     writer.write_table(pa.Table.from_pylist(group, schema=PLANNED))
@@ -207,6 +207,18 @@ def _chosen(rows: Iterator[dict[str, Any]], wanted: Wanted, left_out: Counter[st
             left_out["not the best of its study"] += len(study) - 1
             study = [best]
         yield from study
+
+
+def _once(rows: Iterator[dict[str, Any]], left_out: Counter[str]) -> Iterator[dict[str, Any]]:
+    """Archives may name a series in two studies: it has one key, and is worked on once."""
+    seen: set[int] = set()
+    for row in rows:
+        key = int(row["key"], 16)
+        if key in seen:
+            left_out["the same in another study"] += 1
+            continue
+        seen.add(key)
+        yield row
 
 
 def _place(row: Mapping[str, Any]) -> tuple[bool, int, bool, int, str]:

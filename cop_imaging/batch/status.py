@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from cop_imaging.batch.ledger import is_worked_on, read_only
 from cop_imaging.batch.plan import PLAN, read_plan
+from cop_imaging.errors import UsageError
 
 __all__ = ["RunStatus", "run_status"]
 
@@ -46,22 +48,29 @@ def run_status(run: Path) -> RunStatus:
     Raises
     ------
     UsageError
-        If there is none.
+        If there is none, or it is not planned yet.
     """
+    states: Counter[str] = Counter()
+    codes: Counter[str] = Counter()
     with read_only(run) as ledger:
-        states = _counts(ledger.query("SELECT state, count(*) FROM outcome GROUP BY state ORDER BY 2 DESC"))
-        why = "SELECT code, count(*) FROM outcome WHERE code != '' GROUP BY code ORDER BY 2 DESC"
-        codes = _counts(ledger.query(why))
-        recent = [
-            dt.datetime.fromisoformat(str(row[0]))
-            for row in ledger.query("SELECT ended FROM attempt ORDER BY id DESC LIMIT ?", RECENT)
-        ]
+        active = is_worked_on(run)
+        if not (run / PLAN).exists():
+            now = "its source is being listed" if active else "call batch again"
+            raise UsageError(f"{run} has no plan yet: {now}")
+        plan = read_plan(run / PLAN)
+        keys = {row["key"] for row in plan.rows(["key"])}
+        for series, state, code in ledger.query("SELECT series, state, code FROM outcome"):
+            # A plan made anew may not have a series any more.
+            if series in keys:
+                states[str(state)] += 1
+                codes.update([str(code)] if code else [])
+        # What lies between two calls is no pace.
+        late = (
+            "SELECT ended FROM attempt WHERE call = (SELECT call FROM attempt ORDER BY id DESC LIMIT 1) "
+            "ORDER BY id DESC LIMIT ?"
+        )
+        recent = [dt.datetime.fromisoformat(str(row[0])) for row in ledger.query(late, RECENT)]
     per_hour = None
     if len(recent) > 1 and recent[0] > recent[-1]:
         per_hour = (len(recent) - 1) / (recent[0] - recent[-1]).total_seconds() * 3600.0
-    planned = read_plan(run / PLAN).series
-    return RunStatus(planned, states, codes, is_worked_on(run), per_hour)
-
-
-def _counts(found: list[tuple[object, ...]]) -> dict[str, int]:
-    return {str(name): int(str(count)) for name, count in found}
+    return RunStatus(plan.series, dict(states.most_common()), dict(codes.most_common()), active, per_hour)

@@ -34,7 +34,8 @@ __all__ = ["IndexSummary", "write_index", "write_listing"]
 
 CHUNK = 256
 """Files that go to a process at once."""
-ROW_GROUP = 5000
+ROW_GROUP = 500
+"""Rows that are in memory at once: those of a listing name all files of their series."""
 NAMED = 5
 """Damaged or unreadable files that the summary names."""
 

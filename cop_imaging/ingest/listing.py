@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from cop_imaging.errors import SourceError
 from cop_imaging.ingest.cases import patient_hash
 from cop_imaging.ingest.config import IngestConfig
 from cop_imaging.ingest.files import SeriesFiles
@@ -115,12 +116,33 @@ def local_files(row: Mapping[str, Any], root: Path) -> SeriesFiles:
 
 
 def changed(row: Mapping[str, Any], root: Path) -> bool:
-    """Whether a file of a listed series has gone or been written anew since."""
+    """Whether a file of a listed series has gone or been written anew since.
+
+    Raises
+    ------
+    SourceError
+        ``source.unreachable`` if there is nothing below the root at all, as of a disk that is not mounted, or if the
+        system cannot tell.
+    """
     try:
         stats = [(str(path), path.stat()) for path in local_files(row, root).files]
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
+        if not _holds_anything(root):
+            message = f"{root} is gone or empty; mount it again and repeat the call"
+            raise SourceError(message, code="source.unreachable") from None
         return True
+    except OSError as error:
+        message = f"files below {root} cannot be looked at: {error.strerror or error}"
+        raise SourceError(message, code="source.unreachable") from error
     return bool(_of_files([(path, s.st_size, s.st_mtime_ns) for path, s in stats], root)["stamp"] != row["stamp"])
+
+
+def _holds_anything(root: Path) -> bool:
+    try:
+        with os.scandir(root) as entries:
+            return any(True for _ in entries)
+    except OSError:
+        return False
 
 
 def _of_files(files: Sequence[tuple[str, int, int]], root: Path) -> dict[str, Any]:

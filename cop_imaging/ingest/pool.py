@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -105,7 +106,8 @@ def _submitted(readers: Readers, work: Callable[[Any], T], task: Any) -> Future[
 
 
 def _follow_parent() -> None:
-    """Let this process end with the one that started it, even if that is killed."""
+    """Let this process end with the one that started it, even if that is killed, and leave Ctrl-C to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is None:
         return

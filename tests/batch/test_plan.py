@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -11,6 +12,7 @@ from cop_imaging.archive import FolderSource
 from cop_imaging.batch import Settings, Wanted, run_batch
 from cop_imaging.batch.plan import PLANNED, make_plan, read_plan
 from cop_imaging.ingest import IngestConfig
+from cop_imaging.ingest.listing import LISTED
 from cop_imaging.pipeline import Config
 
 
@@ -80,6 +82,20 @@ def test_of_a_study_without_a_usable_series_one_is_planned_so_that_somebody_hear
     made, rows = plan(one_per_study=True)
     assert set(rows) == {"few"}
     assert made.left_out == {"not the best of its study": 2}
+
+
+def test_a_series_that_is_named_twice_is_planned_once(plan, series, monkeypatch, tmp_path):
+    series("a")
+    write_list = FolderSource.write_list
+
+    def twice(source, out, config, **more):
+        write_list(source, out, config, **more)
+        rows = pq.read_table(out).to_pylist()
+        pq.write_table(pa.Table.from_pylist(rows + [row | {"study": "other"} for row in rows], schema=LISTED), out)
+
+    monkeypatch.setattr(FolderSource, "write_list", twice)
+    made, rows = plan()
+    assert (made.series, len(rows), made.left_out) == (1, 1, {"the same in another study": 1})
 
 
 def test_damaged_files_are_planned_whatever_is_wanted(series, plan, tmp_path):

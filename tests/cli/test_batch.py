@@ -4,6 +4,8 @@ import csv
 import os
 import re
 import signal
+import sqlite3
+import threading
 
 import pyarrow.parquet as pq
 import pytest
@@ -221,6 +223,45 @@ def test_status_sees_that_somebody_works_on_the_run(batch, tmp_path):
         result = call("status", tmp_path / "run")
     assert result.stdout.splitlines()[0] == "2 of 3 series, going on"
     assert "series per hour" in result.stdout
+
+
+def test_status_counts_what_is_planned_now_alone(batch, tmp_path):
+    batch("--quiet", series=["a", "b"])
+    (tmp_path / "archive/b").rename(tmp_path / "b")
+    batch("--quiet", "--replan")
+    result = call("status", tmp_path / "run")
+    assert result.stdout.splitlines()[0] == "1 of 1 series, nobody works on it now"
+    assert "waiting" not in result.stdout
+
+
+def test_status_tells_that_a_source_is_being_listed(tmp_path):
+    with opened(tmp_path):
+        result = call("status", tmp_path)
+    assert result.exit_code == 2
+    assert "its source is being listed" in result.stderr
+
+
+def test_the_time_between_two_calls_is_no_pace(batch, tmp_path):
+    batch("--quiet", series=["a", "b"])
+    with sqlite3.connect(tmp_path / "run/ledger.sqlite") as database:
+        database.execute("UPDATE attempt SET ended = '2001-01-01T00:00:00.000+00:00'")
+    batch("--quiet", "--overwrite")
+    with sqlite3.connect(tmp_path / "run/ledger.sqlite") as database:
+        database.execute("UPDATE attempt SET ended = '2026-01-01T00:00:00.000+00:00' WHERE call = 2")
+        database.execute(
+            "UPDATE attempt SET ended = '2026-01-01T00:01:00.000+00:00' WHERE id = (SELECT max(id) FROM attempt)"
+        )
+    assert "60 series per hour" in call("status", tmp_path / "run").stdout
+
+
+def test_to_look_at_a_run_keeps_no_call_from_beginning(tmp_path):
+    with opened(tmp_path):
+        pass
+    looking = sqlite3.connect(tmp_path / ".lock.sqlite", isolation_level=None, check_same_thread=False)
+    looking.execute("BEGIN EXCLUSIVE")
+    threading.Timer(0.3, looking.close).start()
+    with opened(tmp_path):
+        pass
 
 
 @pytest.mark.parametrize("command", ["status", "collect"])

@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from cop_imaging.errors import SourceError
 from cop_imaging.ingest import IngestConfig
 from cop_imaging.ingest import index as module
 from cop_imaging.ingest.index import write_listing
@@ -28,6 +29,40 @@ def test_a_series_is_listed_with_all_its_files(write, listing):
     (row,) = listing(folder)
     assert sorted(local_files(row, folder).files) == sorted(p for p in folder.rglob("*") if p.is_file())
     assert not changed(row, folder)
+
+
+def test_a_disk_that_is_not_mounted_is_no_change_of_a_series(write, listing, tmp_path):
+    root = tmp_path / "disk"
+    write("disk/a")
+    (row,) = listing(root)
+    root.rename(tmp_path / "elsewhere")
+    with pytest.raises(SourceError, match="gone or empty"):
+        changed(row, root)
+    root.mkdir()
+    with pytest.raises(SourceError) as error:
+        changed(row, root)
+    assert error.value.code == "source.unreachable"
+    (root / "b").mkdir()
+    assert changed(row, root)
+
+
+def test_a_system_that_cannot_tell_is_no_change_of_a_series(write, listing, monkeypatch):
+    folder = write("a")
+    (row,) = listing(folder)
+
+    def stale(*_, **__):
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr(Path, "stat", stale)
+    with pytest.raises(SourceError, match="Stale file handle"):
+        changed(row, folder)
+
+
+def test_few_rows_with_all_their_files_are_in_memory_at_once(tmp_path):
+    rows = ({"key": f"{n:016x}", "verdict": "usable", "code": None} for n in range(1200))
+    module._write(rows, tmp_path / "list.parquet", LISTED)
+    about = pq.ParquetFile(tmp_path / "list.parquet").metadata
+    assert max(about.row_group(n).num_rows for n in range(about.num_row_groups)) == 500
 
 
 def test_the_key_stays_when_the_archive_moves_and_its_folders_are_renamed(write, listing, tmp_path):

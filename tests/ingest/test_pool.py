@@ -37,6 +37,16 @@ def test_a_task_on_which_processes_always_die_ends_in_one_line():
         list(mapped(dies, range(3), readers))
 
 
+def interrupted(task):
+    os.kill(os.getpid(), signal.SIGINT)
+    return task
+
+
+def test_ctrl_c_in_a_terminal_is_left_to_the_program():
+    with readers_of_headers(2) as readers:
+        assert list(mapped(interrupted, range(4), readers)) == [0, 1, 2, 3]
+
+
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
 def test_no_process_outlives_a_program_that_is_killed(tmp_path):
     script = """
