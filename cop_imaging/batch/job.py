@@ -25,6 +25,8 @@ Kept = Literal["features", "report", "masks"]
 """What stays of each series: its row and a thumbnail, the report too, the masks too."""
 EVERY_SERIES = (ConfigError, ModelError, OutputError)
 """Errors that every further series would meet too."""
+HERE = Path(__file__).parents[1]
+"""The package: a bug is named by the line of it that was left last, not by one in a library."""
 PEAK_RESET = "5"
 """Written to clear_refs it sets back the peak of resident memory (proc(5))."""
 
@@ -88,7 +90,9 @@ class SeriesJob:
             return failed(State.FAILED, "worker.memory", "not enough memory for the series", 1)
         except Exception as error:  # noqa: BLE001 - a bug met on one series must not cost the others
             # Type and place only: the text of an unforeseen error may hold a header value.
-            where = traceback.extract_tb(error.__traceback__)[-1]
+            frames = traceback.extract_tb(error.__traceback__)
+            own = [f for f in frames if HERE in Path(f.filename).parents and f.filename != __file__]
+            where = (own or frames)[-1]
             message = f"unexpected {type(error).__name__} in {Path(where.filename).name}, line {where.lineno}"
             return failed(State.FAILED, "bug", message, 1)
 

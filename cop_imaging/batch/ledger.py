@@ -112,7 +112,8 @@ class Ledger:
                 number,
                 str(a.state),
                 a.code,
-                a.message,
+                # It may name folders, whose bytes are not always text.
+                a.message.encode("utf-8", "replace").decode(),
                 a.exit_code,
                 method,
                 kept,

@@ -13,6 +13,7 @@ import typer
 from cop_imaging.cli.case_key import CaseKeyOption, read_case_key
 from cop_imaging.cli.faults import SOME_FAILED, guarded
 from cop_imaging.cli.options import ConfigOption, OutOption, OverwriteOption, QuietOption, SetOption
+from cop_imaging.cli.threads import cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -159,6 +160,8 @@ def batch(
     from cop_imaging.config import load_config
     from cop_imaging.pipeline import Config
 
+    if scheduler is not None and engine is not Workers.dask:
+        raise _usage("--scheduler is for --engine dask; give both or none")
     settings = Settings(
         wanted=Wanted(
             modality=modality,
@@ -174,7 +177,7 @@ def batch(
         sample=sample,
         seed=seed,
         kept=keep.value,
-        workers=workers or os.cpu_count() or 1,
+        workers=workers or cores(),
         memory_mb=None if memory is None else memory * MB_PER_GB,
         time_limit_s=time_limit,
         spool=spool,
@@ -202,7 +205,7 @@ def batch(
 
 
 def _source(address: str, wanted: Wanted, match: Sequence[str], credentials: Path | None, how: Sequence[str]) -> Source:
-    from cop_imaging.archive import ArchiveAccess, Query
+    from cop_imaging.archive import ArchiveAccess, FolderSource, Query
     from cop_imaging.cli.source import credentials_from, source_of
     from cop_imaging.config import load_config
 
@@ -219,7 +222,10 @@ def _source(address: str, wanted: Wanted, match: Sequence[str], credentials: Pat
         matches=tuple(pairs),
     )
     access = load_config(ArchiveAccess, None, how)
-    return source_of(address, query=query, access=access, credentials=credentials_from(credentials, os.environ))
+    source = source_of(address, query=query, access=access, credentials=credentials_from(credentials, os.environ))
+    if pairs and isinstance(source, FolderSource):
+        raise _usage("--match is asked of an archive on a network; choose within a folder by the other filters")
+    return source
 
 
 def _cluster(scheduler: str | None) -> Callable[[Job, Settings, Path], Engine]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 from cop_imaging.cli.faults import guarded
 from cop_imaging.cli.options import ConfigOption, OverwriteOption, QuietOption, SetOption
+from cop_imaging.cli.threads import cores
 
 __all__ = ["index"]
 
@@ -50,7 +50,7 @@ def index(
         if shown:
             print(f"\r{files} files", end="", file=sys.stderr, flush=True)
 
-    found = write_index(root, out, settings.ingest, workers=workers or os.cpu_count() or 1, uids=uids, tell=tell)
+    found = write_index(root, out, settings.ingest, workers=workers or cores(), uids=uids, tell=tell)
     if shown:
         print("\r", end="", file=sys.stderr)
     print(f"{found.files} files, {found.dicom} of them DICOM, {found.series} series")

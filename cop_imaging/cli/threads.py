@@ -1,11 +1,19 @@
-"""How many threads the native libraries may use."""
+"""How many processes and threads there may be."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["limited_threads"]
+__all__ = ["cores", "limited_threads"]
+
+
+def cores() -> int:
+    """Cores that this process may run on: a scheduler of jobs lends fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 from cop_imaging import errors
 from cop_imaging.batch import job as module
 from cop_imaging.batch.job import SeriesJob
-from cop_imaging.batch.outcome import State
+from cop_imaging.batch.outcome import State, pack
 from cop_imaging.pipeline import Config
 
 
@@ -72,6 +72,11 @@ def test_a_bug_is_told_by_type_and_place_and_never_by_its_text(answer):
     assert (found.state, found.code) == (State.FAILED, "bug")
     assert "ValueError in test_job.py, line" in found.message
     assert "DOE" not in found.message
+
+
+def test_a_bug_that_a_library_meets_is_told_by_the_line_that_called_it(answer):
+    found = answer(analyze=lambda *_, **__: pack({"p_op": object()}))
+    assert "TypeError in outcome.py, line" in found.message
 
 
 def test_copies_of_a_process_that_died_are_removed_by_the_next_one(answer, tmp_path):

@@ -16,6 +16,7 @@ from cop_imaging.archive import FolderSource
 from cop_imaging.batch import Settings, collect, run
 from cop_imaging.batch import call as module
 from cop_imaging.batch.ledger import opened
+from cop_imaging.batch.outcome import Attempt, State
 from cop_imaging.config import load_config
 from cop_imaging.pipeline import Config
 
@@ -372,6 +373,13 @@ def test_copies_of_a_killed_call_are_removed_by_the_next_one_of_the_same_run(ser
     left = job_of(source, tmp_path / "run", settings).spool
     (other,) = (tmp_path / "copies").iterdir()
     assert other.name.split("-")[1] != left.name.split("-")[1]
+
+
+def test_a_message_that_names_a_folder_whose_bytes_are_no_text_is_recorded(tmp_path):
+    with opened(tmp_path) as ledger:
+        ledger.begin("archive", "{}")
+        ledger.add([("a", 1, "m", "report", Attempt(State.REFUSED, "x", "in Fran\udce7ois"))])
+        assert ledger.last("a").attempt.message == "in Fran?ois"
 
 
 def test_a_plan_that_does_not_fit_on_the_disk_is_told_in_one_line(series, call, tmp_path, monkeypatch):

@@ -302,6 +302,22 @@ def test_the_memory_of_a_run_is_part_of_what_there_is():
     assert 0.0 < available_mb() < total_mb
 
 
+@pytest.mark.parametrize(
+    ("group", "limit"),
+    [
+        ("0::/system.slice/job_7/task_0", "system.slice/job_7/memory.max"),
+        ("12:pids:/a\n4:cpu,memory:/slurm/job_7", "memory/slurm/job_7/memory.limit_in_bytes"),
+        ("0::/seen/from/outside", "memory.max"),
+    ],
+)
+def test_a_job_of_a_scheduler_has_the_memory_that_it_was_lent(tmp_path, group, limit):
+    (tmp_path / "group").write_text(f"{group}\n")
+    path = tmp_path / "groups" / limit
+    path.parent.mkdir(parents=True)
+    path.write_text(f"{512 << 20}\n")
+    assert available_mb(tmp_path / "group", tmp_path / "groups") == pytest.approx(0.8 * 512)
+
+
 @on_linux
 @pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="the system does not let the peak be reset")
 def test_peak_memory_is_that_of_one_series():

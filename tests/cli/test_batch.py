@@ -105,6 +105,8 @@ def batch(write, tmp_path, monkeypatch):
         (("--shard", "0/4"), "--shard wants a part and the number of parts, such as 2/8, not '0/4'"),
         (("--shard", "5/4"), "--shard wants a part"),
         (("--shard", "2"), "--shard wants a part"),
+        (("--match", "PatientID=17"), "--match is asked of an archive on a network"),
+        (("--scheduler", "tcp://127.0.0.1:8786"), "--scheduler is for --engine dask"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_told_in_one_line_before_anything_is_written(batch, tmp_path, options, told):
