@@ -61,8 +61,13 @@ class DaskCluster:
         self._time_limit_s = settings.time_limit_s
         self._cluster = None
         if scheduler is None:
+            # Threads of this process: each keeps a worker process anyway, and Ctrl-C in the terminal reaches no other.
             self._cluster = distributed.LocalCluster(
-                n_workers=settings.workers, threads_per_worker=1, memory_limit=0, dashboard_address=None
+                n_workers=settings.workers,
+                threads_per_worker=1,
+                processes=False,
+                memory_limit=0,
+                dashboard_address=None,
             )
         try:
             self._client = distributed.Client(self._cluster or scheduler, timeout=CONNECT_S, set_as_default=False)

@@ -1,6 +1,10 @@
 """The same run on a Dask cluster: the same tables, and what crashes or hangs takes no Dask worker with it."""
 
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 import standin
@@ -82,6 +86,41 @@ def test_a_scheduler_that_goes_ends_the_run_and_is_held_against_no_series(cluste
 def waited(engine):
     for _ in range(120):
         assert engine.answers(0.5) == []
+
+
+INTERRUPTED = """
+import os, signal, sys, time
+from pathlib import Path
+import standin
+from cop_imaging.batch import Settings
+from cop_imaging.batch.cluster import DaskCluster
+if __name__ == "__main__":
+    home = Path(sys.argv[1])
+    signal.signal(signal.SIGINT, lambda *_: None)
+    with DaskCluster(standin.StandIn(home, home / "log.txt"), Settings(workers=1), home) as engine:
+        engine.submit({"key": "a", "folder": "slow"})
+        while not (home / "log.txt").exists():
+            time.sleep(0.05)
+        os.killpg(0, signal.SIGINT)
+        print([answer.state.value for _, answer in engine.answers(20.0)])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals a process group")
+def test_ctrl_c_in_a_terminal_lets_the_workers_of_a_local_cluster_finish(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(INTERRUPTED)
+    found = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
+    told = subprocess.run(
+        [sys.executable, str(script), str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": found},
+        start_new_session=True,
+        capture_output=True,
+        text=True,
+        timeout=60.0,
+        check=False,
+    )
+    assert told.stdout.strip() == "['analyzed']"
 
 
 class Done:
