@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import heapq
 import os
@@ -204,7 +205,9 @@ def _plan(
         plan = read_plan(settings.plan)
         if plan.source != source.address:
             raise UsageError(f"{settings.plan} is a plan of {plan.source}, not of {source.address}")
-        if settings.plan.resolve() != path.resolve():
+        if settings.wanted.as_json() not in ({}, plan.wanted):
+            raise UsageError(f"{settings.plan} was planned with other filters ({plan.wanted}); give none beside --plan")
+        if not (path.exists() and filecmp.cmp(settings.plan, path, shallow=False)):
             try:
                 shutil.copyfile(settings.plan, out / ".plan-copy.partial")
                 (out / ".plan-copy.partial").replace(path)

@@ -212,6 +212,26 @@ def test_other_filters_need_a_new_plan(series, call):
     assert set(call.states()) == {"a"}
 
 
+def test_filters_beside_a_plan_that_was_made_with_others_are_refused(series, call, tmp_path):
+    series("a")
+    call(plan_only=True, wanted=Wanted(modality="CT"))
+    plan = tmp_path / "run/plan.parquet"
+    with pytest.raises(errors.UsageError, match="other filters"):
+        call(to=tmp_path / "part", plan=plan, wanted=Wanted(modality="CT", one_per_study=True))
+    for wanted in (Wanted(), Wanted(modality="CT")):
+        call(to=tmp_path / "part", plan=plan, wanted=wanted)
+    assert len(call.table(tmp_path / "part")) == 1
+
+
+def test_the_same_plan_given_again_makes_no_tables_anew(series, call, tmp_path):
+    series("a")
+    call(plan_only=True)
+    call(to=tmp_path / "part", plan=tmp_path / "run/plan.parquet")
+    made = (tmp_path / "part/features.parquet").stat().st_mtime_ns
+    call(to=tmp_path / "part", plan=tmp_path / "run/plan.parquet")
+    assert (tmp_path / "part/features.parquet").stat().st_mtime_ns == made
+
+
 def test_planning_alone_works_on_nothing(series, call, tmp_path):
     series("a")
     assert call(plan_only=True).waiting == 1
