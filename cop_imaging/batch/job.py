@@ -100,8 +100,9 @@ class SeriesJob:
 def _own_spool(spool: Path) -> Path:
     """A folder in the spool for this process; those of processes that died on this machine are emptied."""
     host = platform.node()
-    for folder in spool.glob(f"{host}-*"):
-        if not _runs(int(folder.name.rpartition("-")[2])):
+    for folder in spool.glob("*"):
+        whose, _, pid = folder.name.rpartition("-")
+        if whose == host and not _runs(int(pid)):
             shutil.rmtree(folder, ignore_errors=True)
     own = spool / f"{host}-{os.getpid()}"
     try:

@@ -83,7 +83,8 @@ def test_copies_of_a_process_that_died_are_removed_by_the_next_one(answer, tmp_p
     gone = subprocess.Popen(["true"])
     gone.wait()
     left = tmp_path / "spool" / f"{platform.node()}-{gone.pid}"
-    other = tmp_path / "spool" / f"elsewhere-{gone.pid}"
+    # Names of machines begin alike: node and node-1.
+    other = tmp_path / "spool" / f"{platform.node()}-1-{gone.pid}"
     for folder in (left, other):
         folder.mkdir(parents=True)
         (folder / "copy").touch()
