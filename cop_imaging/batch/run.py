@@ -175,6 +175,7 @@ def work_off(
     retries: deque[Task] = deque()
     following: Task | None = None
     running: dict[str, Task] = {}
+    stopped: Attempt | None = None
     unreached = done = 0
     if not total:
         return result
@@ -198,8 +199,8 @@ def work_off(
                 task = running.pop(key)
                 attempt = _judged(answer, task)
                 if attempt.state is State.STOPPED:
-                    ledger.add(recorded)
-                    raise STOPS[attempt.code](attempt.message)
+                    stopped = attempt
+                    continue
                 if isinstance(answer, Killed) and stop.killed:
                     # It was this program that ended the worker: nothing is held against the series.
                     continue
@@ -212,6 +213,8 @@ def work_off(
                 result.note(attempt)
                 tell(done, total, Outcome(key, attempt.state, attempt.code, attempt.seconds))
             ledger.add(recorded)
+            if stopped is not None:
+                raise STOPS[stopped.code](stopped.message)
             if unreached >= PATIENCE:
                 message = recorded[-1][-1].message
                 raise SourceError(f"{unreached} series in a row could not be had from {plan.source}: {message}")

@@ -21,6 +21,7 @@ from cop_imaging.batch.outcome import Attempt, Killed, State
 from cop_imaging.batch.pool import LocalPool
 from cop_imaging.batch.run import Task, _fits
 from cop_imaging.batch.worker import Worker
+from cop_imaging.errors import OutputError
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -278,6 +279,24 @@ class Counting:
 
     def __exit__(self, *_):
         pass
+
+
+class Stopping(Counting):
+    """Workers of which the first meets what every series would meet, as others answer too."""
+
+    def answers(self, wait_s):
+        given, self.had = self.had, []
+        states = [State.STOPPED] + [State.REFUSED] * (len(given) - 1)
+        return [(key, Attempt(state, "OutputError", "full", 8)) for key, state in zip(given, states, strict=True)]
+
+
+def test_what_was_answered_beside_the_end_of_a_run_is_recorded(series, call, tmp_path):
+    for n in range(3):
+        series(f"{n}")
+    with pytest.raises(OutputError, match="full"):
+        call(engine=lambda *_: Stopping())
+    with sqlite3.connect(tmp_path / "run/ledger.sqlite") as database:
+        assert database.execute("SELECT state, count(*) FROM attempt").fetchall() == [("refused", 2)]
 
 
 @pytest.mark.parametrize(("memory_mb", "most"), [(REFUSED_MB * 2.5, 2), (1.0, 1), (1e6, 6)])
