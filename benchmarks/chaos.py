@@ -142,7 +142,7 @@ def disturbed(run: Path, kills: int, seed: int) -> tuple[int, int, int]:
         )
         due = time.monotonic() + rng.uniform(15.0, 40.0)
         while driver.poll() is None:
-            time.sleep(rng.uniform(0.3, 2.5))
+            time.sleep(rng.uniform(2.0, 8.0))
             alive = _children(driver.pid)
             if workers < kills and alive:
                 os.kill(rng.choice(alive), signal.SIGKILL)

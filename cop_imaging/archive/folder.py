@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,10 +24,14 @@ class FolderSource:
     root: Path
     spools: bool = False
 
+    def __post_init__(self) -> None:
+        # Workers may be at home elsewhere than whoever calls.
+        object.__setattr__(self, "root", Path(os.path.abspath(self.root)))
+
     @property
     def address(self) -> str:
-        """The folder."""
-        return str(self.root)
+        """The folder; bytes of its name that are no text are replaced, since no table takes them."""
+        return os.fsencode(self.root).decode("utf-8", "replace")
 
     def write_list(
         self,

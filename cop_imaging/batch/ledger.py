@@ -60,6 +60,7 @@ COLUMNS = (
     "call, series, number, state, code, message, exit_code, method, kept, ended, seconds, stages_s, peak_mb, worker, "
     "case_id, input_sha256, status, issues, trust, features"
 )
+FINAL = ", ".join(f"'{state}'" for state in State if state.final)
 WAIT_S = 30.0
 """How long a reader or the driver waits for the other."""
 LOOK_S = 2.0
@@ -144,14 +145,19 @@ class Ledger:
                     self._database.execute("ROLLBACK")
                 raise
 
-    def last(self, series: str, *, features: bool = False) -> Recorded | None:
-        """The last attempt at a series; with its row of features only on request."""
-        blob = "features" if features else "NULL"
+    def last(self, series: str, *, standing: bool = False) -> Recorded | None:
+        """The last attempt at a series.
+
+        With ``standing`` the one that counts, with its row of features: the last that came to an end, since a source
+        that is away later takes no result back; without one, the last.
+        """
+        blob = "features" if standing else "NULL"
+        order = f"state IN ({FINAL}) DESC, id DESC" if standing else "id DESC"
         with self._told():
             row = self._database.execute(
                 "SELECT number, method, kept, state, code, message, exit_code, seconds, stages_s, peak_mb, case_id, "
                 f"input_sha256, status, issues, trust, worker, {blob} FROM attempt WHERE series = ? "
-                "ORDER BY id DESC LIMIT 1",
+                f"ORDER BY {order} LIMIT 1",
                 (series,),
             ).fetchone()
         if row is None:

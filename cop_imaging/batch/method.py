@@ -16,6 +16,8 @@ from cop_imaging.provenance import file_digest, versions
 __all__ = ["Method", "difference", "method_of"]
 
 LENGTH = 16
+CARD = ".md"
+"""Ending of the models' cards: words about a model change no number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,6 @@ def difference(now: str, before: str) -> str:
 def _models() -> str:
     root = asset_path("models")
     sha = hashlib.sha256()
-    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+    for path in sorted(path for path in root.rglob("*") if path.is_file() and path.suffix != CARD):
         sha.update(f"{path.relative_to(root).as_posix()} {file_digest(path)}\n".encode())
     return sha.hexdigest()[:LENGTH]

@@ -77,3 +77,6 @@ class Killed:
     code: str
     """``worker.killed``, ``worker.crashed``, ``worker.time_limit``, ``worker.start``; on a cluster ``worker.lost``."""
     message: str
+    seconds: float = 0.0
+    """After which the worker had ended."""
+    worker: str = ""

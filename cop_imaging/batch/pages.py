@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +20,8 @@ __all__ = ["mask_pages", "summary_page"]
 
 BINS = 24
 MASKS_PER_PAGE = 200
+REVIEWED = "reviews.js"
+"""What the table of reviews held when the pages were made."""
 CHART_HEIGHT = 70.0
 
 
@@ -57,11 +61,16 @@ def mask_pages(overview: Overview, reviews: Mapping[str, Review], scratch: Path,
     """
     masks = sorted(overview.masks)
     pages = [masks[n : n + MASKS_PER_PAGE] for n in range(0, len(masks), MASKS_PER_PAGE)] or [[]]
+    told = {key: (review.verdict, *review.written) for key, review in sorted(reviews.items())}
+    text = json.dumps(told)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    # One file for all pages: they are as many as the masks are.
+    script = f"window.reviewed = {json.dumps({'digest': digest})}; window.reviewed.table = {text};\n"
+    (scratch / REVIEWED).write_text(script, encoding="utf-8", newline="\n")
     names = ["masks.html", *(f"masks/page-{n}.html" for n in range(2, len(pages) + 1))]
     if len(names) > 1:
         (scratch / "masks").mkdir()
     template = _environment().get_template("masks.html.j2")
-    said = {key: (review.verdict, *review.written) for key, review in reviews.items()}
     for name, page in zip(names, pages, strict=True):
         home = (run / name).parent
         shown = [
@@ -74,10 +83,14 @@ def mask_pages(overview: Overview, reviews: Mapping[str, Review], scratch: Path,
         ]
         links = [(n, os.path.relpath(run / other, home)) for n, other in enumerate(names, 1)]
         text = template.render(
-            masks=shown, said=said, pages=links, here=names.index(name) + 1, research_use=overview.research_use
+            masks=shown,
+            reviewed=os.path.relpath(run / REVIEWED, home),
+            pages=links,
+            here=names.index(name) + 1,
+            research_use=overview.research_use,
         )
         (scratch / name).write_text(text, encoding="utf-8", newline="\n")
-    return names
+    return [*names, REVIEWED]
 
 
 def _link(run: Path, key: str, name: str, home: Path) -> str:

@@ -44,6 +44,8 @@ class Wanted:
     """Pattern of the Series Description, upper and lower case alike: ``*lung*``."""
     dates: tuple[str, str] | None = None
     """First and last Study Date, YYYYMMDD."""
+    asked: str = ""
+    """Digest of what an archive is asked for beside: it may name a patient."""
     one_per_study: bool = False
     """The best usable series of each study alone; of a study without one, the first that is CT at all."""
 

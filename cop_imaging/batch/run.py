@@ -307,9 +307,9 @@ def _judged(answer: Attempt | Killed, task: Task) -> Attempt:
     if answer.code == "worker.start":
         return Attempt(State.STOPPED, UsageError.__name__, answer.message)
     if answer.code == "worker.time_limit":
-        return Attempt(State.FAILED, answer.code, answer.message, 1)
+        return Attempt(State.FAILED, answer.code, answer.message, 1, answer.seconds, worker=answer.worker)
     state = State.SET_ASIDE if task.deaths + 1 >= DEATHS else State.DIED
-    return Attempt(state, answer.code, answer.message, 1)
+    return Attempt(state, answer.code, answer.message, 1, answer.seconds, worker=answer.worker)
 
 
 @dataclass(slots=True)

@@ -120,7 +120,7 @@ def _each(
                 continue
             if len(plans) > 1:
                 seen.add(key)
-            found = [(run, ledger.last(key, features=True)) for run, ledger in zip(runs, ledgers, strict=True)]
+            found = [(run, ledger.last(key, standing=True)) for run, ledger in zip(runs, ledgers, strict=True)]
             run, last = min(found, key=lambda f: _standing(f[1]))
             yield One(row, run, last, next((r[key] for r in reviews if key in r), None))
 

@@ -111,7 +111,8 @@ class Worker:
             return replace(attempt, worker=self.name)
         killed = self._buried(time.perf_counter() - start)
         if overdue:
-            return Killed("worker.time_limit", f"it took longer than the time limit of {time_limit_s:g} s")
+            message = f"it took longer than the time limit of {time_limit_s:g} s"
+            return replace(killed, code="worker.time_limit", message=message)
         return killed
 
     def kill(self) -> None:
@@ -192,10 +193,10 @@ class Worker:
                 continue
         if code == KILLED:
             why = "the worker was killed, by the system for want of memory or by somebody"
-            return Killed("worker.killed", f"{why}, after {seconds:.1f} s")
+            return Killed("worker.killed", f"{why}, after {seconds:.1f} s", seconds, self.name)
         names = {-number: number.name for number in signal.Signals}
         how = names.get(code, f"exit code {code}")
-        return Killed("worker.crashed", f"the worker crashed ({how}) after {seconds:.1f} s")
+        return Killed("worker.crashed", f"the worker crashed ({how}) after {seconds:.1f} s", seconds, self.name)
 
 
 def _send(stream: IO[bytes] | None, message: bytes) -> None:

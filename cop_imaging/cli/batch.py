@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from enum import StrEnum
@@ -168,6 +169,7 @@ def batch(
             thickness_mm=_numbers("--thickness", thickness),
             description=description,
             dates=_days(dates),
+            asked=hashlib.sha256("\n".join(sorted(match)).encode()).hexdigest()[:16] if match else "",
             one_per_study=one_per_study,
         ),
         plan=plan,

@@ -176,7 +176,7 @@ def _walk(root: str, shut: Collection[str], closed: list[str]) -> Iterator[tuple
 
     Folders in ``shut`` are not looked into; those that the system does not list are added to ``closed``.
     """
-    folders = [root]
+    folders, seen = [root], [os.path.realpath(root)]
     while folders:
         folder = folders.pop()
         if shut and os.path.realpath(folder) in shut:
@@ -187,11 +187,23 @@ def _walk(root: str, shut: Collection[str], closed: list[str]) -> Iterator[tuple
         except OSError:
             closed.append(folder)
             continue
-        # Links to folders may lead in circles and are not followed; links to files are.
-        folders += [entry.path for entry in reversed(listed) if entry.is_dir(follow_symlinks=False)]
+        folders += [entry.path for entry in reversed(listed) if _leads_on(entry, seen)]
         files = [entry.path for entry in listed if entry.is_file()]
         for nth, path in enumerate(files, 1):
             yield path, nth, len(files)
+
+
+def _leads_on(entry: os.DirEntry[str], seen: list[str]) -> bool:
+    """Whether an entry is a folder to look into: not by a link into what is looked into anyway, or around it."""
+    if entry.is_dir(follow_symlinks=False):
+        return True
+    if not (entry.is_symlink() and entry.is_dir()):
+        return False
+    real = os.path.realpath(entry.path)
+    if any(os.path.commonpath([real, other]) in {real, other} for other in seen):
+        return False
+    seen.append(real)
+    return True
 
 
 def _chunks(items: Iterator[T], size: int) -> Iterator[list[T]]:

@@ -231,6 +231,16 @@ def test_a_series_that_its_source_does_not_give_out_is_tried_by_the_next_call(se
     assert call.seen() == ["away"]
 
 
+def test_a_source_that_is_away_later_takes_no_result_back(series, call, tmp_path):
+    folder = series("a")
+    call()
+    before = call.table()
+    # The stand-in does what the folder is named after; the key stays.
+    folder.rename(folder.with_name("away"))
+    call(replan=True, overwrite=True)
+    assert call.table() == before
+
+
 def test_a_source_that_gives_nothing_out_any_more_ends_the_run(series, call, monkeypatch):
     monkeypatch.setattr(run, "PATIENCE", 3)
     for n in range(6):

@@ -168,3 +168,15 @@ def test_folders_that_are_left_out_are_not_looked_into(write, listing, tmp_path)
     write("a/scan", uid="1")
     write("a/run/result", uid="2")
     assert [row["folder"] for row in listing(tmp_path / "a", leave_out=[tmp_path / "a/run"])] == ["scan"]
+
+
+def test_linked_folders_are_looked_into_once_and_never_in_circles(write, listing, tmp_path):
+    write("elsewhere/patient", uid="1")
+    write("a/own", uid="2")
+    (tmp_path / "a/linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "a/again").symlink_to(tmp_path / "elsewhere/patient")
+    (tmp_path / "a/own/circle").symlink_to(tmp_path / "a")
+    (tmp_path / "a/own/around").symlink_to(tmp_path)
+    rows = listing(tmp_path / "a")
+    assert sorted((row["series"], row["files"]) for row in rows) == sorted((row["series"], 40) for row in rows)
+    assert len(rows) == 2
