@@ -88,7 +88,7 @@ def seen_lungs(
     )
     doubted = dense & ~enclosed & ~dilated(sure, work, REACH_MM)
     watery = free & soft & (fluid > LIKELY) & ~lobe
-    found &= ~stray_tissue(dense & ~enclosed, airy, aerated, watery, right >= left, smooth, work, strays)
+    found &= ~stray_tissue(dense & ~enclosed, airy, aerated, enclosed, watery, right >= left, smooth, work, strays)
     del airy, enclosed, dense, thick, sure
     side = np.where(right >= left, RIGHT, LEFT).astype(np.uint8)
     lungs = np.zeros(found.shape, dtype=np.uint8)

@@ -41,6 +41,7 @@ def stray_tissue(
     dense: BoolArray,
     airy: BoolArray,
     aerated: BoolArray,
+    enclosed: BoolArray,
     fluid: BoolArray,
     right: BoolArray,
     smooth: Float32Array,
@@ -60,6 +61,8 @@ def stray_tissue(
         Dense tissue, and what is as dark as lung, that the network takes for lung.
     aerated : bool [z, y, x]
         Lung with air in it, as far as density and connection tell.
+    enclosed : bool [z, y, x]
+        Aerated lung with what it encloses. This and ground glass count as aerated lung: consolidation has a hazy rim.
     fluid : bool [z, y, x]
         Supposed pleural fluid.
     right : bool [z, y, x]
@@ -69,6 +72,7 @@ def stray_tissue(
     """
     cores, n = components(eroded(dense, work, CORE_MM))
     lung_air = airy & aerated
+    beside = lung_air | (enclosed & ~airy) | (dense & (smooth < AIRLESS_HU)) | fluid
     aerated_ml = [float((lung_air & (right == side)).sum()) * work.voxel_ml for side in (False, True)]
     volume_ml = np.bincount(cores.ravel(), minlength=n + 1) * work.voxel_ml
     piece = np.zeros_like(dense)
@@ -80,8 +84,11 @@ def stray_tissue(
         local, core = work.crop(box), cores[box] == k
         whole = dilated(core, local, reach) & dense[box]
         values = smooth[box][core]
-        fatty = volume_ml[k] >= config.smallest_fatty_ml and (
-            float(((values > FAT_HU[0]) & (values < FAT_HU[1])).mean()) > config.most_fat
+        # Where noise is strong consolidation has a share as dense as fat too, but not half of it.
+        fatty = (
+            volume_ml[k] >= config.smallest_fatty_ml
+            and float(np.median(values)) < FAT_HU[1]
+            and float(((values > FAT_HU[0]) & (values < FAT_HU[1])).mean()) > config.most_fat
         )
         if not fatty:
             if float(np.median(values)) < AIRLESS_HU:
@@ -90,7 +97,7 @@ def stray_tissue(
             if volume_ml[k] > config.most_of_side * side_ml:
                 continue
             around = dilated(whole, local, config.touch_mm) & ~whole
-            touched = float(((lung_air | fluid)[box] & around).sum()) / max(float(around.sum()), 1.0)
+            touched = float((beside[box] & around).sum()) / max(float(around.sum()), 1.0)
             if touched >= config.least_touched:
                 continue
         # Corners lie farther from the core than its surface does; beside aerated lung they may be lung.

@@ -57,7 +57,7 @@ class StraysConfig(Section):
         low=0.05,
         high=1.0,
         unit="1",
-        means="share of the density of fat in a core from which it is no lung",
+        means="share of the density of fat in a core whose median is fat too, from which it is no lung",
         source="as above",
     )
     smallest_gas_ml: float = quantity(

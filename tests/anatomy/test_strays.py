@@ -18,7 +18,7 @@ def nothing():
     return np.zeros(WORK.shape, dtype=bool)
 
 
-def scene(piece, *, hu=45.0, lung=LUNG, fluid=None, gas=None, config=CONFIG):
+def scene(piece, *, hu=45.0, lung=LUNG, fluid=None, gas=None, rim=None, config=CONFIG):
     """A lung full of air, a piece of dense tissue that the network takes for lung, and what is dropped."""
     smooth = np.full(WORK.shape, 45.0, dtype=np.float32)
     aerated, dense, wet, airy = nothing(), nothing(), nothing(), nothing()
@@ -32,8 +32,10 @@ def scene(piece, *, hu=45.0, lung=LUNG, fluid=None, gas=None, config=CONFIG):
     if gas is not None:
         airy[gas] = True
     smooth[airy] = -850.0
-    smooth[dense] = hu
-    return stray_tissue(dense, airy, aerated, wet, ~nothing(), smooth, WORK, config), dense
+    smooth[piece] = hu
+    return stray_tissue(
+        dense, airy, aerated, aerated if rim is None else aerated | rim, wet, ~nothing(), smooth, WORK, config
+    ), dense
 
 
 UNDER_A_DOME = np.s_[4:17, 14:34, 14:34]
@@ -53,6 +55,14 @@ def test_consolidation_that_lies_on_aerated_lung_and_chest_wall_stays():
 def test_lung_that_collapsed_beside_fluid_stays():
     around = np.s_[2:19, 10:38, 12:36]
     dropped, _ = scene(UNDER_A_DOME, fluid=around)
+    assert not dropped.any()
+
+
+def test_consolidation_with_a_rim_that_aerated_lung_encloses_stays():
+    rim, dense = nothing(), nothing()
+    rim[1:20, 11:37, 11:37] = True
+    dense[UNDER_A_DOME] = True
+    dropped, _ = scene(UNDER_A_DOME, rim=rim & ~dense)
     assert not dropped.any()
 
 
@@ -76,6 +86,14 @@ def test_ground_glass_is_not_judged_by_what_it_touches():
 def test_fat_on_the_lung_is_dropped_and_consolidation_of_the_same_shape_is_not(hu, gone):
     dropped, dense = scene(ON_THE_WALL, hu=hu)
     assert dropped[dense].mean() > 0.95 if gone else not dropped.any()
+
+
+def test_strong_noise_does_not_make_consolidation_fat():
+    noise = np.random.default_rng(5).normal(0.0, 150.0, (14, 20, 12)).astype(np.float32)
+    values = 20.0 + noise
+    assert ((values > -130.0) & (values < -40.0)).mean() > 0.15
+    dropped, _ = scene(ON_THE_WALL, hu=values, config=CONFIG.model_copy(update={"most_fat": 0.15}))
+    assert not dropped.any()
 
 
 def test_small_pieces_as_dense_as_fat_may_be_consolidation_with_some_air_left():
