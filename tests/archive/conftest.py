@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import io
 import ipaddress
 import json
@@ -14,6 +15,7 @@ import subprocess
 import threading
 import time
 import urllib.request
+import warnings
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -95,6 +97,15 @@ def made_series(
         file.save_as(out, enforce_file_format=True)
         files[str(header.SOPInstanceUID)] = out.getvalue()
     return Made(study_uid, series_uid, files)
+
+
+@pytest.fixture(autouse=True)
+def _what_libraries_leave_open_ends_here():
+    """Sockets of broken connections are collected in the test that knows of them, not in the middle of another."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -176,7 +176,7 @@ def test_a_worker_that_is_ended_while_it_starts_begins_nothing(tmp_path, monkeyp
     start = worker._start
 
     def ended_meanwhile():
-        threading.Timer(0.05, worker.kill).start()
+        worker.kill()
         return start()
 
     monkeypatch.setattr(worker, "_start", ended_meanwhile)
