@@ -18,6 +18,8 @@ import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from pydicom import dcmread
+from pydicom.uid import generate_uid
 
 OUT = Path(__file__).resolve().parents[1] / "out" / "bench_throughput"
 WAYS = {
