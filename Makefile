@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: demo test test-long lint bench bench-made bench-real defaults signs setup clean
+.PHONY: demo test test-long lint bench bench-made bench-real bench-archive defaults signs setup clean
 .DEFAULT_GOAL := demo
 
 setup: $(READY_DEV)
@@ -55,6 +55,10 @@ bench-made: $(READY_DEV)
 # Lesions in real scans; COP_IMAGING_REAL_CT names the folder of the scans.
 bench-real: $(READY_DEV)
 	@for name in insertion discriminator lungs; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+# Runs over archives: their cost, what they survive, how fast they are (an hour; root for the small disk and the hosts).
+bench-archive: $(READY_DEV)
+	@for name in archive chaos throughput network orthanc orthanc_run; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # After a default has changed: the stored settings, their tables and the pages of the signs say what holds.
 defaults: $(READY)
