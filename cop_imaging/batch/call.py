@@ -189,7 +189,10 @@ def _tidy(out: Path) -> None:
     for home in (out, out / SERIES):
         for path in home.glob(".*"):
             if path.name.endswith(".partial") or path.name.startswith((".plan-", ".collect-", ".spool-")):
-                shutil.rmtree(path, ignore_errors=True)
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
 
 
 def _plan(

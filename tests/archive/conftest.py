@@ -459,3 +459,26 @@ def start_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
 def orthanc(start_orthanc: Callable[..., Orthanc]) -> Orthanc:
     """One Orthanc server for all tests that only ask."""
     return start_orthanc()
+
+
+SECRETS = ("s3cret", "SECRET-7", "Doe", "reader")
+"""Password, patient, name and user: none of them stands in a message."""
+
+
+@pytest.fixture
+def refused(listed, spool):
+    """The error that listing, or fetching the row, ends with."""
+
+    def fetch(source, row):
+        with source.fetched(row, spool):
+            pass
+
+    def error(source, kind, row=None):
+        with pytest.raises(kind) as caught:
+            listed(source) if row is None else fetch(source, row)
+        told = str(caught.value)
+        assert "\n" not in told
+        assert not [secret for secret in SECRETS if secret in told]
+        return caught.value
+
+    return error

@@ -10,8 +10,6 @@ from cop_imaging.archive import Credentials, DicomWebSource, Query
 from cop_imaging.archive.receiving import Intake
 from cop_imaging.errors import OutputError, SeriesError, SourceError, UsageError
 
-SECRETS = ("s3cret", "SECRET-7", "Doe", "reader")
-
 
 @pytest.fixture
 def place(quick):
@@ -19,25 +17,6 @@ def place(quick):
         return DicomWebSource(server.base, query or Query(), quick(**access), credentials or Credentials())
 
     return at
-
-
-@pytest.fixture
-def refused(listed, spool):
-    """The error that listing, or fetching the row, ends with."""
-
-    def fetch(source, row):
-        with source.fetched(row, spool):
-            pass
-
-    def error(source, kind, row=None):
-        with pytest.raises(kind) as caught:
-            listed(source) if row is None else fetch(source, row)
-        told = str(caught.value)
-        assert "\n" not in told
-        assert not [secret for secret in SECRETS if secret in told]
-        return caught.value
-
-    return error
 
 
 def status(number, **headers):

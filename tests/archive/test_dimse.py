@@ -20,7 +20,6 @@ from cop_imaging.errors import SeriesError, SourceError, UsageError
 # pynetdicom leaves the socket of a connection that is refused to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <s:pytest.PytestUnraisableExceptionWarning")
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
-SECRETS = ("s3cret", "SECRET-7", "Doe", "reader")
 
 
 class FakePacs:
@@ -158,25 +157,6 @@ def place(quick, free_port):
         )
 
     return at
-
-
-@pytest.fixture
-def refused(listed, spool):
-    """The error that listing, or fetching the row, ends with."""
-
-    def fetch(source, row):
-        with source.fetched(row, spool):
-            pass
-
-    def error(source, kind, row=None):
-        with pytest.raises(kind) as caught:
-            listed(source) if row is None else fetch(source, row)
-        told = str(caught.value)
-        assert "\n" not in told
-        assert not [secret for secret in SECRETS if secret in told]
-        return caught.value
-
-    return error
 
 
 @pytest.mark.parametrize(

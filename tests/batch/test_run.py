@@ -312,6 +312,7 @@ def test_what_a_killed_driver_left_behind_is_cleared_away(series, call, tmp_path
     call()
     for name in ("series/.abc.123.partial", ".plan-x", ".spool-y"):
         (tmp_path / "run" / name).mkdir()
+    (tmp_path / "run/.plan-copy.partial").touch()
     call()
     assert not [p for p in (tmp_path / "run").rglob(".*") if p.name != ".lock.sqlite"]
 
