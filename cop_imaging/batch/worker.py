@@ -43,6 +43,7 @@ STARTS = 3
 """So often a worker may die before it is ready, until something is wrong with all of them."""
 GRACE_S = 10.0
 """How long a worker that was asked to end may take."""
+CANNOT_START = Killed("worker.start", "no worker can be started; its log says why")
 
 
 class Worker:
@@ -78,6 +79,15 @@ class Worker:
         time_limit_s : float, optional
             After so long the worker is killed.
         """
+        message = pickle.dumps(dict(row))
+        for _ in range(STARTS):
+            result = self._worked(message, time_limit_s)
+            if result is not None:
+                return result
+        return CANNOT_START
+
+    def _worked(self, message: bytes, time_limit_s: float | None) -> Attempt | Killed | None:
+        """What became of a series; None if the worker had died before it took it in, which is not the series' doing."""
         try:
             process = self._started()
         except OSError as error:
@@ -85,17 +95,19 @@ class Worker:
         if process is None:
             if self._ended:
                 return Killed("worker.killed", "the run was ended before its turn came")
-            return Killed("worker.start", "no worker can be started; its log says why")
+            return CANNOT_START
         start = time.perf_counter()
         timer = threading.Timer(time_limit_s, self._expire, (self._turn,)) if time_limit_s else None
         if timer:
             timer.daemon = True
             timer.start()
+        taken, answer = False, None
         try:
-            _send(process.stdin, pickle.dumps(dict(row)))
-            answer = _receive(process.stdout)
+            _send(process.stdin, message)
+            taken = _receive(process.stdout) is not None
+            answer = _receive(process.stdout) if taken else None
         except OSError:
-            # It died before it had taken in what it was given.
+            # It died while it was given the series.
             answer = None
         with self._lock:
             # A timer that comes too late must not end what the worker is given next.
@@ -111,9 +123,9 @@ class Worker:
             return replace(attempt, worker=self.name)
         killed = self._buried(time.perf_counter() - start)
         if overdue:
-            message = f"it took longer than the time limit of {time_limit_s:g} s"
-            return replace(killed, code="worker.time_limit", message=message)
-        return killed
+            why = f"it took longer than the time limit of {time_limit_s:g} s"
+            return replace(killed, code="worker.time_limit", message=why)
+        return killed if taken else None
 
     def kill(self) -> None:
         """End the worker at once and for good, whatever it does; ``work`` then returns."""
@@ -140,7 +152,6 @@ class Worker:
 
     def _started(self) -> subprocess.Popen[bytes] | None:
         """The process, ready for work; None if it cannot be had, or is not to be any more."""
-        # What died between two series is held against neither.
         if self._process is not None and self._process.poll() is not None:
             self._buried(0.0)
         for _ in range(STARTS):
@@ -249,4 +260,6 @@ def serve() -> None:
             while not incoming:
                 arrived.wait()
             message = incoming.pop()
+        # A worker that dies before this does so between two series: neither has killed it.
+        _send(answers, b"")
         _send(answers, pickle.dumps(work(pickle.loads(message))))
