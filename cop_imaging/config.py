@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from cop_imaging.errors import ConfigError
 
@@ -25,6 +25,13 @@ class Section(BaseModel):
     """A frozen, closed group of configuration fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*")
+    @classmethod
+    def _range_ascends(cls, value: Any, info: ValidationInfo) -> Any:
+        if cls.model_fields[str(info.field_name)].annotation == tuple[float, float] and not value[0] < value[1]:
+            raise ValueError("a range goes from its lower to its upper end")
+        return value
 
 
 C = TypeVar("C", bound=Section)

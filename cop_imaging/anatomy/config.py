@@ -6,6 +6,9 @@ from typing import Literal
 
 from cop_imaging.anatomy.bronchi_config import BronchiConfig
 from cop_imaging.anatomy.doubt_config import DoubtConfig
+from cop_imaging.anatomy.evidence_config import EvidenceConfig
+from cop_imaging.anatomy.fluid_config import FluidConfig
+from cop_imaging.anatomy.seen_config import SeenConfig
 from cop_imaging.anatomy.strays_config import StraysConfig
 from cop_imaging.anatomy.vessels_config import VesselsConfig
 from cop_imaging.config import Section, quantity
@@ -188,7 +191,10 @@ class AnatomyConfig(Section):
         means="largest right-to-left volume ratio that raises no doubt",
         source="normal range",
     )
+    evidence: EvidenceConfig = EvidenceConfig()
     doubt: DoubtConfig = DoubtConfig()
+    seen: SeenConfig = SeenConfig()
+    fluid: FluidConfig = FluidConfig()
     strays: StraysConfig = StraysConfig()
     bronchi: BronchiConfig = BronchiConfig()
     vessels: VesselsConfig = VesselsConfig()

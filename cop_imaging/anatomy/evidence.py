@@ -6,26 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cop_imaging.anatomy.evidence_config import EvidenceConfig
 from cop_imaging.anatomy.fluid import fluid_odds
+from cop_imaging.anatomy.fluid_config import FluidConfig
 from cop_imaging.anatomy.lung_network import LungLogits
 from cop_imaging.core.arrays import BoolArray, Float32Array
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import components, dilated, opened, resample
 
 __all__ = ["Evidence", "weigh_mask"]
-
-AIRLESS_HU = -150.0
-LIKELY, POSSIBLE = 0.5, 0.05
-"""Probability of lung or fluid from which density is asked which, and of lung from which what was left out counts."""
-SUREST = 0.002
-"""No probability of lung or of fluid is taken for less: the network is surer than it is right."""
-LAYER_MM = 3.5
-"""What is thinner is partial volume."""
-BESIDE_FLUID_MM = 14.0
-"""Near fluid that was found the border is unclear anyway."""
-LEAST_ML, MUCH_ML = 4.0, 1000.0
-"""Expected volume of a piece that was left out from which it counts: vessels and the border leave smaller ones in every
-scan; and airless lung that fluid is held against where there is less of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +38,8 @@ def weigh_mask(
     body: BoolArray,
     smooth: Float32Array,
     work: Geometry,
+    config: EvidenceConfig,
+    fluid_config: FluidConfig,
 ) -> Evidence:
     """Hold a lung mask against the network's probabilities and the density, on the network's grid.
 
@@ -70,7 +61,7 @@ def weigh_mask(
     )
     voxels = max(float(inside.sum()), 1.0)
     density = resample(smooth, work, grid, antialias=True)
-    disputed, watery = airless_evidence(lung, shares[3], inside, wet, within, density, grid)
+    disputed, watery = airless_evidence(lung, shares[3], inside, wet, within, density, grid, config, fluid_config)
     return Evidence(
         expected_dice=float(2.0 * lung[inside].sum() / (float(lung.sum()) + voxels)),
         unclear=float((1.0 - shares.max(axis=0))[within].sum()) / voxels,
@@ -87,20 +78,22 @@ def airless_evidence(
     within: BoolArray,
     density: Float32Array,
     grid: Geometry,
+    config: EvidenceConfig,
+    fluid_config: FluidConfig,
 ) -> tuple[float, float]:
     """``disputed`` and ``watery`` from the probabilities of lung and fluid, the mask, fluid, body and density."""
-    airless = within & (density > AIRLESS_HU)
-    left_out = opened(airless & ~inside & ~wet & (lung > POSSIBLE), grid, LAYER_MM)
-    one_of_both = airless & (lung + fluid > LIKELY)
-    odds = np.exp(fluid_odds(density, one_of_both, within, grid))
-    lung, fluid = np.maximum(lung, SUREST), np.maximum(fluid, SUREST)
+    airless = within & (density > config.airless_hu)
+    left_out = opened(airless & ~inside & ~wet & (lung > config.possible), grid, config.layer_mm)
+    one_of_both = airless & (lung + fluid > config.likely)
+    odds = np.exp(fluid_odds(density, one_of_both, within, grid, fluid_config))
+    lung, fluid = np.maximum(lung, config.surest), np.maximum(fluid, config.surest)
     is_fluid = fluid * odds / (lung + fluid * odds)
     pieces, n = components(left_out)
     expected = np.bincount(pieces.ravel(), lung.ravel(), n + 1)[1:]
-    least = LEAST_ML / grid.voxel_ml
+    least = config.least_ml / grid.voxel_ml
     unnamed = float(expected[expected >= least].sum())
     either = float(np.minimum(is_fluid, 1.0 - is_fluid)[one_of_both].sum())
     kept = inside & airless
-    apart = kept & ~dilated(wet, grid, BESIDE_FLUID_MM)
-    watery = float(is_fluid[apart].sum()) / max(float(apart.sum()), MUCH_ML / grid.voxel_ml)
+    apart = kept & ~dilated(wet, grid, config.beside_fluid_mm)
+    watery = float(is_fluid[apart].sum()) / max(float(apart.sum()), config.much_ml / grid.voxel_ml)
     return (unnamed + either) / max(float(kept.sum()) + unnamed, least), watery

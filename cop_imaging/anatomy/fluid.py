@@ -4,37 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from cop_imaging.anatomy.fluid_config import FluidConfig
 from cop_imaging.core.arrays import BoolArray, Float32Array
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import bounding_box, components, dilated, distance_to, eroded, smoothed
 
 __all__ = ["fluid_odds", "no_fluid"]
 
-FLUID_HU, LUNG_HU = (8.0, 9.0), (48.0, 22.0)
-"""Mean and SD of the density of effusions (-10 to 25 HU) and of airless, perfused lung (30 to 110 HU; less where some
-air is left)."""
-AVERAGE_MM = 4.0
-TISSUE_HU = (-60.0, 200.0)
-"""Fat lies below, bone above."""
-MOST = 3.5
-"""Largest logarithm of the odds that density alone may add: vessels, calcium and artefacts are in every mean."""
-AIR_HU, AIR_MM = -160.0, 5.0
-"""Next to air a low mean is partial volume or lung with air left in it, and says nothing for fluid."""
-SMOOTH_TO_TISSUE = 1.5
-"""Local SD over that of the scan's own soft tissue up to which tissue is homogeneous: fluid has no structure."""
-THICK, SMALLEST_JUDGED_ML = 0.31, 80.0
-"""Radius of the largest ball inside a piece, over the cube root of its volume (0.62 for a ball), from which a piece of
-at least that volume is no crescent. 47 drawn effusions have 0.19 to 0.29, a third of drawn lobes more than 0.32."""
 
-DENSE_HU, DEEP_MM, SMALLEST_WEIGHED_ML = 30.0, 3.0, 8.0
-"""Median density of a piece's core from which it is no fluid: in a large piece noise averages out that drowns single
-places. Drawn effusions have -2 to 11 HU, real ones -10 to 25."""
-RINGED, TOUCH_MM = 0.5, 4.0
-"""Share of the shell around a piece that is aerated lung from which it is no fluid: drawn effusions, which lie between
-lung and chest wall, have 0.2 at most."""
-
-
-def fluid_odds(smooth: Float32Array, pleural: BoolArray, body: BoolArray, geometry: Geometry) -> Float32Array:
+def fluid_odds(
+    smooth: Float32Array, pleural: BoolArray, body: BoolArray, geometry: Geometry, config: FluidConfig
+) -> Float32Array:
     """Log odds of fluid against airless lung that density adds, float32 [z, y, x]; 0 where it says nothing.
 
     For lung it speaks wherever the mean is too dense for fluid; for fluid only in homogeneous tissue away from air,
@@ -50,34 +30,39 @@ def fluid_odds(smooth: Float32Array, pleural: BoolArray, body: BoolArray, geomet
         The body, whose other soft tissue shows the scan's noise.
     """
     voxel_mm = min(geometry.spacing_mm)
-    tissue = eroded(pleural & (smooth > TISSUE_HU[0]), geometry, voxel_mm)
+    tissue = eroded(pleural & (smooth > config.tissue_hu[0]), geometry, voxel_mm)
     out = np.zeros(smooth.shape, dtype=np.float32)
     if not tissue.any():
         return out
-    clipped = np.clip(smooth, *TISSUE_HU)
-    weight = smoothed(tissue.astype(np.float32), geometry, AVERAGE_MM)[tissue]
-    mean = smoothed(np.where(tissue, clipped, 0.0), geometry, AVERAGE_MM)[tissue] / weight
-    square = smoothed(np.where(tissue, clipped * clipped, 0.0), geometry, AVERAGE_MM)[tissue] / weight
-    (fluid, fluid_sd), (lung, lung_sd) = FLUID_HU, LUNG_HU
-    odds = np.log(lung_sd / fluid_sd) - ((mean - fluid) / fluid_sd) ** 2 / 2 + ((mean - lung) / lung_sd) ** 2 / 2
+    clipped = np.clip(smooth, *config.tissue_hu)
+    weight = smoothed(tissue.astype(np.float32), geometry, config.average_mm)[tissue]
+    mean = smoothed(np.where(tissue, clipped, 0.0), geometry, config.average_mm)[tissue] / weight
+    square = smoothed(np.where(tissue, clipped * clipped, 0.0), geometry, config.average_mm)[tissue] / weight
+    wet = ((mean - config.fluid_mean_hu) / config.fluid_sd_hu) ** 2
+    airless = ((mean - config.lung_mean_hu) / config.lung_sd_hu) ** 2
+    odds = np.log(config.lung_sd_hu / config.fluid_sd_hu) - wet / 2 + airless / 2
     sd = np.sqrt(np.maximum(square - mean * mean, 0.0))
-    rough = sd > SMOOTH_TO_TISSUE * _tissue_sd(clipped, body, tissue, geometry)
-    airy = dilated(body & (smooth < AIR_HU), geometry, AIR_MM)[tissue]
-    out[tissue] = np.clip(np.where((odds > 0) & (rough | airy), 0.0, odds), -MOST, MOST)
+    rough = sd > config.most_rough * _tissue_sd(clipped, body, tissue, geometry, config.average_mm)
+    airy = dilated(body & (smooth < config.air_hu), geometry, config.air_mm)[tissue]
+    out[tissue] = np.clip(np.where((odds > 0) & (rough | airy), 0.0, odds), -config.most_log_odds, config.most_log_odds)
     return out
 
 
-def _tissue_sd(clipped: Float32Array, body: BoolArray, pleural: BoolArray, geometry: Geometry) -> float:
+def _tissue_sd(
+    clipped: Float32Array, body: BoolArray, pleural: BoolArray, geometry: Geometry, average_mm: float
+) -> float:
     """Median local SD in the body's other soft tissue, in HU; 0 where there is none."""
-    soft = eroded(body & (clipped > 0.0) & (clipped < 100.0), geometry, AVERAGE_MM) & ~pleural
+    soft = eroded(body & (clipped > 0.0) & (clipped < 100.0), geometry, average_mm) & ~pleural
     if not soft.any():
         return 0.0
-    mean = smoothed(clipped, geometry, AVERAGE_MM)
-    square = smoothed(clipped * clipped, geometry, AVERAGE_MM)
+    mean = smoothed(clipped, geometry, average_mm)
+    square = smoothed(clipped * clipped, geometry, average_mm)
     return float(np.median(np.sqrt(np.maximum(square - mean * mean, 0.0)[soft])))
 
 
-def no_fluid(fluid: BoolArray, airy: BoolArray, smooth: Float32Array, geometry: Geometry) -> BoolArray:
+def no_fluid(
+    fluid: BoolArray, airy: BoolArray, smooth: Float32Array, geometry: Geometry, config: FluidConfig
+) -> BoolArray:
     """Pieces of supposed fluid that are airless lung.
 
     Three things tell, each by itself: a core too dense for fluid, aerated lung nearly all around, and a piece too thick
@@ -96,15 +81,16 @@ def no_fluid(fluid: BoolArray, airy: BoolArray, smooth: Float32Array, geometry: 
     volume_ml = np.bincount(labels.ravel(), minlength=n + 1) * geometry.voxel_ml
     lung = np.zeros(n + 1, dtype=bool)
     for k in range(1, n + 1):
-        if volume_ml[k] < SMALLEST_WEIGHED_ML:
+        if volume_ml[k] < config.smallest_weighed_ml:
             break
-        box = bounding_box(labels == k, geometry, TOUCH_MM + max(geometry.spacing_mm))
+        box = bounding_box(labels == k, geometry, config.touch_mm + max(geometry.spacing_mm))
         local, piece = geometry.crop(box), labels[box] == k
         depth_mm = distance_to(~piece, local)
-        thick = volume_ml[k] >= SMALLEST_JUDGED_ML and depth_mm.max() > THICK * np.cbrt(1000.0 * volume_ml[k])
-        core = depth_mm > min(DEEP_MM, float(depth_mm.max()) / 2.0)
-        dense = float(np.median(smooth[box][core])) > DENSE_HU
-        around = dilated(piece, local, TOUCH_MM) & ~piece
-        ringed = float((airy[box] & around).sum()) > RINGED * float(around.sum())
+        width_mm = config.most_thick * np.cbrt(1000.0 * volume_ml[k])
+        thick = volume_ml[k] >= config.smallest_judged_ml and depth_mm.max() > width_mm
+        core = depth_mm > min(config.deep_mm, float(depth_mm.max()) / 2.0)
+        dense = float(np.median(smooth[box][core])) > config.dense_hu
+        around = dilated(piece, local, config.touch_mm) & ~piece
+        ringed = float((airy[box] & around).sum()) > config.most_ringed * float(around.sum())
         lung[k] = thick or dense or ringed
     return lung[labels]

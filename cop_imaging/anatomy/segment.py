@@ -85,7 +85,11 @@ def segment(volume: CTVolume, config: AnatomyConfig | None = None, *, lungs: UIn
     uncertain = to_full_grid(whole.uncertain, work, full) & (labels == 0)
     if whole.doubted is not None:  # its border too: it is dense by partial volume
         uncertain |= to_full_grid(dilated(whole.doubted, work, work.spacing_mm[0]), work, full) & (labels > 0)
-    evidence = None if logits is None else weigh_mask(logits, whole.lungs > 0, whole.effusion, body, smooth, work)
+    evidence = (
+        None
+        if logits is None
+        else weigh_mask(logits, whole.lungs > 0, whole.effusion, body, smooth, work, config.evidence, config.fluid)
+    )
     doubt = doubt_of(labels, whole, evidence, volume, work, config, given=lungs is not None)
     return Anatomy(
         geometry=full,
@@ -132,7 +136,8 @@ def _find_lungs(
     if logits is not None:
         whole = seen_lungs(
             logits, smooth, body, aerated, excluded, work,
-            lung_hu=config.lung_hu, smallest_ml=config.smallest_part_ml, strays=config.strays,
+            lung_hu=config.lung_hu, smallest_ml=config.smallest_part_ml,
+            config=config.seen, fluid_config=config.fluid, strays=config.strays,
         )  # fmt: skip
     if whole is None or whole.unseen > config.most_unseen:
         whole = _classical_lungs(whole, aerated, smooth, body, excluded, work, config)

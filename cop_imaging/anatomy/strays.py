@@ -9,13 +9,7 @@ from cop_imaging.core.arrays import BoolArray, Float32Array
 from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import bounding_box, components, dilated, eroded
 
-__all__ = ["CORE_MM", "bowel_gas", "stray_tissue"]
-
-CORE_MM = 4.0
-"""How far from its surroundings the core of a piece lies: narrow bridges to other tissue are cut."""
-FAT_HU = (-130.0, -40.0)
-AIRLESS_HU = -150.0
-"""Ground glass is not judged by what it touches: it fades into the lung around it."""
+__all__ = ["bowel_gas", "stray_tissue"]
 
 
 def bowel_gas(airy: BoolArray, gas: BoolArray, work: Geometry, config: StraysConfig) -> BoolArray:
@@ -70,13 +64,13 @@ def stray_tissue(
     smooth : float32 [z, y, x]
         Density in HU, lightly blurred.
     """
-    cores, n = components(eroded(dense, work, CORE_MM))
+    cores, n = components(eroded(dense, work, config.core_mm))
     lung_air = airy & aerated
-    beside = lung_air | (enclosed & ~airy) | (dense & (smooth < AIRLESS_HU)) | fluid
+    beside = lung_air | (enclosed & ~airy) | (dense & (smooth < config.airless_hu)) | fluid
     aerated_ml = [float((lung_air & (right == side)).sum()) * work.voxel_ml for side in (False, True)]
     volume_ml = np.bincount(cores.ravel(), minlength=n + 1) * work.voxel_ml
     piece = np.zeros_like(dense)
-    reach = CORE_MM + work.spacing_mm[0]
+    reach = config.core_mm + work.spacing_mm[0]
     for k in range(1, n + 1):
         if volume_ml[k] < config.smallest_ml:
             break
@@ -87,11 +81,11 @@ def stray_tissue(
         # Where noise is strong consolidation has a share as dense as fat too, but not half of it.
         fatty = (
             volume_ml[k] >= config.smallest_fatty_ml
-            and float(np.median(values)) < FAT_HU[1]
-            and float(((values > FAT_HU[0]) & (values < FAT_HU[1])).mean()) > config.most_fat
+            and float(np.median(values)) < config.fat_hu[1]
+            and float(((values > config.fat_hu[0]) & (values < config.fat_hu[1])).mean()) > config.most_fat
         )
         if not fatty:
-            if float(np.median(values)) < AIRLESS_HU:
+            if float(np.median(values)) < config.airless_hu:
                 continue
             side_ml = aerated_ml[int(right[box][core].mean() > 0.5)]
             if volume_ml[k] > config.most_of_side * side_ml:
@@ -106,6 +100,6 @@ def stray_tissue(
     if not piece.any():
         return piece
     bubbles, n = components(airy & ~aerated)
-    met = np.bincount(bubbles[dilated(piece, work, CORE_MM)], minlength=n + 1) > 0
+    met = np.bincount(bubbles[dilated(piece, work, config.core_mm)], minlength=n + 1) > 0
     met[0] = False
     return piece | met[bubbles]

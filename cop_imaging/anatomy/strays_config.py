@@ -10,6 +10,28 @@ __all__ = ["StraysConfig"]
 class StraysConfig(Section):
     """Limits on pieces of tissue and pockets of gas that lie beside the lungs or below them."""
 
+    core_mm: float = quantity(
+        4.0,
+        low=1.0,
+        high=10.0,
+        unit="mm",
+        means="how far from its surroundings the core of a piece lies",
+        source="narrow bridges to other tissue are cut; estimate",
+    )
+    fat_hu: tuple[float, float] = quantity(
+        (-130.0, -40.0),
+        unit="HU",
+        means="density of fat",
+        source="-120 to -60 HU with noise",
+    )
+    airless_hu: float = quantity(
+        -150.0,
+        low=-400.0,
+        high=-50.0,
+        unit="HU",
+        means="density below which tissue has air in it and counts as aerated lung",
+        source="ground glass is not judged by what it touches: it fades into the lung around it",
+    )
     smallest_ml: float = quantity(
         2.0,
         low=0.5,

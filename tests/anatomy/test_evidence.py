@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from cop_imaging.anatomy.evidence import weigh_mask
+from cop_imaging.anatomy.evidence_config import EvidenceConfig
+from cop_imaging.anatomy.fluid_config import FluidConfig
 from cop_imaging.anatomy.lung_network import CLASSES, LungLogits
 from cop_imaging.core import Geometry
 
@@ -22,7 +24,7 @@ def weighed(logits, mask, *, effusion=None, body=None, hu=None):
     if hu is None:
         hu = chest()
     body = np.ones(WORK.shape, dtype=bool) if body is None else body
-    return weigh_mask(LungLogits(logits, GRID), mask, effusion, body, hu, WORK)
+    return weigh_mask(LungLogits(logits, GRID), mask, effusion, body, hu, WORK, EvidenceConfig(), FluidConfig())
 
 
 def chest(back=AIR):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cop_imaging.anatomy.fluid import fluid_odds, no_fluid
+from cop_imaging.anatomy.fluid_config import FluidConfig
 from cop_imaging.core.geometry import Geometry
 
 GRID = Geometry((24, 30, 30), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))
@@ -23,7 +24,7 @@ def odds(hu, *, noise_hu=4.0, structure_hu=0.0, air=False):
     if air:
         image[PIECE][..., 8:] = -850.0
         pleural &= image > -300.0
-    found = fluid_odds(image, pleural, np.ones(GRID.shape, dtype=bool), GRID)
+    found = fluid_odds(image, pleural, np.ones(GRID.shape, dtype=bool), GRID, FluidConfig())
     assert not found[~pleural].any()
     return float(found[10:14, 10:12, 9:11].mean())
 
@@ -57,7 +58,7 @@ def test_noise_of_the_scan_alone_is_not_structure():
 
 def test_without_pleural_tissue_nothing_is_said():
     nothing = np.zeros(GRID.shape, dtype=bool)
-    assert not fluid_odds(np.full(GRID.shape, 40.0, dtype=np.float32), nothing, ~nothing, GRID).any()
+    assert not fluid_odds(np.full(GRID.shape, 40.0, dtype=np.float32), nothing, ~nothing, GRID, FluidConfig()).any()
 
 
 SPACE = Geometry((40, 50, 50), (3.0, 3.0, 3.0), (0.0, 0.0, 0.0))
@@ -66,7 +67,7 @@ SPACE = Geometry((40, 50, 50), (3.0, 3.0, 3.0), (0.0, 0.0, 0.0))
 def judged(fluid, hu=8.0, airy=None):
     """The pieces that are lung, when all have that density."""
     smooth = np.full(SPACE.shape, hu, dtype=np.float32)
-    return no_fluid(fluid, np.zeros_like(fluid) if airy is None else airy, smooth, SPACE)
+    return no_fluid(fluid, np.zeros_like(fluid) if airy is None else airy, smooth, SPACE, FluidConfig())
 
 
 def test_a_lobe_is_too_thick_for_fluid_and_a_layer_of_the_same_volume_is_not():
@@ -99,7 +100,7 @@ def test_a_rim_that_is_dense_by_partial_volume_does_not_make_fluid_lung():
     layer[2:38, 36:46, 5:35] = True
     smooth = np.full(SPACE.shape, 60.0, dtype=np.float32)
     smooth[4:36, 38:44, 7:33] = 8.0
-    assert not no_fluid(layer, np.zeros_like(layer), smooth, SPACE).any()
+    assert not no_fluid(layer, np.zeros_like(layer), smooth, SPACE, FluidConfig()).any()
 
 
 def test_what_aerated_lung_surrounds_is_no_fluid_and_what_it_lies_on_may_be():

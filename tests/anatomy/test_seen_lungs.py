@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cop_imaging.anatomy.fluid_config import FluidConfig
 from cop_imaging.anatomy.lung_network import CLASSES, LungLogits
+from cop_imaging.anatomy.seen_config import SeenConfig
 from cop_imaging.anatomy.seen_lungs import seen_lungs
 from cop_imaging.anatomy.strays_config import StraysConfig
 from cop_imaging.core.anatomy import LEFT, RIGHT
@@ -37,7 +39,7 @@ def found(logits, hu, excluded=None, bowel=None):
         aerated[bowel] = False
     return seen_lungs(
         LungLogits(logits, SEEN), hu, ~nothing, aerated, nothing if excluded is None else excluded, WORK,
-        lung_hu=-400.0, smallest_ml=1.0, strays=StraysConfig(),
+        lung_hu=-400.0, smallest_ml=1.0, config=SeenConfig(), fluid_config=FluidConfig(), strays=StraysConfig(),
     )  # fmt: skip
 
 

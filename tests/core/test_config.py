@@ -15,6 +15,7 @@ class GroundGlass(Section):
 
     low_hu: float = quantity(-700.0, means="lower limit", unit="HU", source="glossary", low=-900, high=-500)
     smallest_ml: float = quantity(0.2, means="smallest component", unit="ml", source="glossary", low=0)
+    low_hu_range: tuple[float, float] = quantity((-750.0, -600.0), means="tried range", unit="HU", source="glossary")
     shells_mm: tuple[float, ...] = quantity((5.0, 10.0), means="depth shells", unit="mm", source="glossary")
 
 
@@ -51,6 +52,12 @@ def test_overrides_of_one_section_add_up_and_the_last_one_wins():
         Settings, overrides=["ground_glass.low_hu=-600", "ground_glass.smallest_ml=1", "ground_glass.low_hu=-610"]
     )
     assert (settings.ground_glass.low_hu, settings.ground_glass.smallest_ml) == (-610, 1)
+
+
+@pytest.mark.parametrize("upper", ["-750", "-800", "nan"])
+def test_a_range_that_does_not_ascend_is_refused_by_name(upper):
+    with pytest.raises(ConfigError, match=r"ground_glass\.low_hu_range .* lower to its upper end"):
+        load_config(Settings, overrides=[f"ground_glass.low_hu_range=[-750, {upper}]"])
 
 
 @pytest.mark.parametrize(
