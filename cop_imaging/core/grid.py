@@ -14,6 +14,7 @@ from scipy import ndimage
 from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, Float64Array, Int32Array
 from cop_imaging.core.balls import ball_rows, dilated_by_rows
 from cop_imaging.core.geometry import Box, Geometry
+from cop_imaging.core.parts import parts_of
 from cop_imaging.core.separable import blurred, each_slab, nearest, outside_of
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "keep_large",
     "opened",
     "resample",
+    "share_above",
+    "share_of",
     "smoothed",
     "volume_ml_by_label",
 ]
@@ -66,23 +69,25 @@ def resample(
     With ``antialias`` the array is first blurred along the axes that become coarser, to a Gaussian whose FWHM is
     the target's spacing.
     """
-    flat = array
-    if antialias:
-        fine, coarse = np.array(source.spacing_mm), np.array(target.spacing_mm)
-        sigma = np.sqrt(np.maximum(coarse**2 - fine**2, 0.0)) / FWHM_PER_SIGMA / fine
-        if sigma.max() > LEAST_SIGMA:
-            flat = blurred(array, sigma)
+    sigma = _antialiasing(source, target) if antialias else (0.0, 0.0, 0.0)
     if method == "nearest" and source.direction == target.direction:
-        out = nearest(array, source, target)
+        out = nearest(array if max(sigma) == 0.0 else blurred(array, sigma), source, target)
     elif array.dtype == np.float32 and source.direction == target.direction and np.isfinite(array).all():
         out = np.empty(target.shape, dtype=np.float32)
-        each_slab(flat, source, target, out.__setitem__)
+        each_slab(array, source, target, out.__setitem__, sigma=sigma)
     else:
-        return _by_points(flat, source, target, method, outside)
+        return _by_points(array if max(sigma) == 0.0 else blurred(array, sigma), source, target, method, outside)
     if outside is not None:
         for axis, beyond in enumerate(outside_of(source, target)):
             out[(slice(None),) * axis + (beyond,)] = outside
     return out
+
+
+def _antialiasing(source: Geometry, target: Geometry) -> tuple[float, ...]:
+    """SD in voxels of the source, along each axis, of the blur before a coarser grid; all 0 where none is worth it."""
+    fine, coarse = np.array(source.spacing_mm), np.array(target.spacing_mm)
+    sigma = np.sqrt(np.maximum(coarse**2 - fine**2, 0.0)) / FWHM_PER_SIGMA / fine
+    return tuple(sigma.tolist()) if sigma.max() > LEAST_SIGMA else (0.0, 0.0, 0.0)
 
 
 def _by_points(array: AnyArray, source: Geometry, target: Geometry, method: str, outside: float | None) -> AnyArray:
@@ -102,11 +107,51 @@ def _by_points(array: AnyArray, source: Geometry, target: Geometry, method: str,
     return out.view(np.bool_) if array.dtype == np.bool_ else out
 
 
+def share_of(mask: BoolArray, source: Geometry, target: Geometry) -> Float32Array:
+    """Share of a mask around each voxel of a coarser grid, float32: ``resample`` with ``antialias``.
+
+    The axes of the two grids run the same way.
+    """
+    out = np.empty(target.shape, dtype=np.float32)
+    each_slab(mask, source, target, out.__setitem__, sigma=_antialiasing(source, target))
+    return out
+
+
+def share_above(mask: BoolArray, source: Geometry, target: Geometry, *least: float) -> tuple[BoolArray, ...]:
+    """Where a mask, interpolated linearly on the grid ``target``, takes more than each of these shares of a voxel.
+
+    The axes of the two grids run the same way.
+    """
+    out = tuple(np.zeros(target.shape, dtype=bool) for _ in least)
+    if not mask.any():
+        return out
+    # What lies a voxel and more away from the mask has no share of it.
+    reach = np.array([[b.start - 1, b.stop] for b in bounding_box(mask, source)]).T
+    low, high = target.to_index(source.to_patient(reach.astype(np.float64)))
+    there = _box(np.ceil(low), np.floor(high) + 1, target.shape)
+    here = _box(reach[0], reach[1] + 1, source.shape)
+    parts = [whole[there] for whole in out]
+
+    def compare(levels: slice, share: Float32Array) -> None:
+        for part, limit in zip(parts, least, strict=True):
+            part[levels] = share > limit
+
+    if parts[0].size:
+        each_slab(mask[here], source.crop(here), target.crop(there), compare)
+    return out
+
+
+def _box(low: AnyArray, high: AnyArray, shape: tuple[int, int, int]) -> Box:
+    """The part of [low, high) that lies in the array."""
+    z, y, x = (slice(int(max(a, 0)), int(max(min(b, n), 0))) for a, b, n in zip(low, high, shape, strict=True))
+    return z, y, x
+
+
 def smoothed(array: AnyArray, geometry: Geometry, sigma_mm: float | tuple[float, float, float]) -> Float32Array:
-    """Gaussian blur of SD ``sigma_mm`` along each axis, float32."""
+    """Gaussian blur of SD ``sigma_mm`` along each axis, float32; the values are finite."""
     widths = (sigma_mm,) * 3 if isinstance(sigma_mm, float | int) else sigma_mm
     sigma = [w / s for w, s in zip(widths, geometry.spacing_mm, strict=True)]
-    out: Float32Array = ndimage.gaussian_filter(array, sigma, output=np.float32, truncate=3.0, mode="nearest")
+    out: Float32Array = blurred(array.astype(np.float32, copy=False), sigma)
     return out
 
 
@@ -145,16 +190,8 @@ def opened(mask: BoolArray, geometry: Geometry, radius_mm: float) -> BoolArray:
 
 def components(mask: BoolArray, *, connectivity: Literal[6, 26] = 26) -> tuple[Int32Array, int]:
     """Labels 1..n of the connected components, largest first (ties by the first voxel), and n."""
-    image = sitk.GetImageFromArray(np.ascontiguousarray(mask).view(np.uint8))
-    labels: Int32Array = sitk.GetArrayFromImage(sitk.ConnectedComponent(image, connectivity == 26)).view(np.int32)
-    sizes = np.bincount(labels[mask])
-    if sizes.size < 2:
-        return labels, 0
-    # Stable by size, then by label: ITK numbers components in scan order.
-    order = np.argsort(-sizes[1:], kind="stable") + 1
-    rank = np.zeros(sizes.size, dtype=np.int32)
-    rank[order] = np.arange(1, sizes.size, dtype=np.int32)
-    return rank[labels], int(sizes.size - 1)
+    parts = parts_of(mask, connectivity=connectivity)
+    return parts.labels(), len(parts)
 
 
 def volume_ml_by_label(labels: Int32Array, n: int, geometry: Geometry) -> Float64Array:
@@ -167,12 +204,8 @@ def keep_large(
     mask: BoolArray, geometry: Geometry, minimum_ml: float, *, connectivity: Literal[6, 26] = 26
 ) -> BoolArray:
     """The components of at least ``minimum_ml``."""
-    labels, n = components(mask, connectivity=connectivity)
-    if n == 0:
-        return np.zeros_like(mask)
-    keep = np.concatenate([[False], volume_ml_by_label(labels, n, geometry) >= minimum_ml])
-    out: BoolArray = keep[labels]
-    return out
+    parts = parts_of(mask, connectivity=connectivity)
+    return parts.first(int((parts.size * geometry.voxel_ml >= minimum_ml).sum())).mask()
 
 
 def fill_holes(mask: BoolArray, *, axial: bool = False) -> BoolArray:

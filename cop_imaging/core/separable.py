@@ -21,6 +21,8 @@ SLAB = 16
 """Levels that are made at once."""
 BLOCK = 32
 """Rows or columns that one product makes."""
+CUT_OFF = 3.0
+"""SD up to which a Gaussian reaches."""
 ROUNDING = 1e-6
 """What single precision may take off a whole number, as a share."""
 
@@ -52,7 +54,14 @@ def nearest(array: AnyArray, source: Geometry, target: Geometry) -> AnyArray:
     return out.reshape(target.shape)
 
 
-def each_slab(array: AnyArray, source: Geometry, target: Geometry, use: Callable[[slice, Float32Array], None]) -> None:
+def each_slab(
+    array: AnyArray,
+    source: Geometry,
+    target: Geometry,
+    use: Callable[[slice, Float32Array], None],
+    *,
+    sigma: Sequence[float] = (0.0, 0.0, 0.0),
+) -> None:
     """Interpolate linearly, and hand each slab of the target to ``use``, on several threads at once.
 
     Parameters
@@ -61,10 +70,13 @@ def each_slab(array: AnyArray, source: Geometry, target: Geometry, use: Callable
         Finite values on the grid ``source``; the nearest ones hold beyond it.
     use : function of levels and float32 (levels, y, x)
         It may change the values.
+    sigma : sequence of float
+        SD in voxels along each axis of a Gaussian blur that goes before.
     """
     at = _positions(source, target)
     levels, rows, columns = (
-        _blocks(_interpolation(at[k], source.shape[k]), size) for k, size in enumerate((SLAB, BLOCK, BLOCK))
+        _blocks(_behind_gaussian(_interpolation(at[k], source.shape[k]), sigma[k], source.shape[k]), size)
+        for k, size in enumerate((SLAB, BLOCK, BLOCK))
     )
 
     def make(level: _Block) -> None:
@@ -77,7 +89,7 @@ def each_slab(array: AnyArray, source: Geometry, target: Geometry, use: Callable
     on_threads(make, levels)
 
 
-def blurred(array: AnyArray, sigma: Sequence[float], *, cut_off: float = 3.0) -> AnyArray:
+def blurred(array: AnyArray, sigma: Sequence[float], *, cut_off: float = CUT_OFF) -> AnyArray:
     """Gaussian blur of SD ``sigma`` voxels along each axis up to ``cut_off`` SD; the nearest value holds outside.
 
     Whole numbers stay whole: they are cut after each axis.
@@ -124,11 +136,24 @@ def _interpolation(at: Float64Array, n: int) -> tuple[AnyArray, AnyArray]:
 
 def _gaussian(sigma: float, n: int, total: float, cut_off: float) -> tuple[AnyArray, AnyArray]:
     """Voxels (n, taps) and their shares, which add up to ``total``, for a blur along an axis of ``n``."""
+    step, kernel = _kernel(sigma, cut_off)
+    return np.clip(np.arange(n)[:, None] + step, 0, n - 1), np.broadcast_to(kernel * total, (n, kernel.size))
+
+
+def _behind_gaussian(taps: tuple[AnyArray, AnyArray], sigma: float, n: int) -> tuple[AnyArray, AnyArray]:
+    """Voxels and their shares where those of ``taps``, on an axis of ``n``, are taken after a blur."""
+    voxels, shares = taps
+    step, kernel = _kernel(sigma, CUT_OFF)
+    wider = np.clip(voxels[..., None] + step, 0, n - 1)
+    return wider.reshape(len(voxels), -1), (shares[..., None] * kernel).reshape(len(voxels), -1)
+
+
+def _kernel(sigma: float, cut_off: float) -> tuple[AnyArray, Float64Array]:
+    """Steps of a Gaussian and its shares, which add up to 1."""
     reach = int(cut_off * sigma + 0.5)
     step = np.arange(-reach, reach + 1)
     kernel = np.exp(-0.5 * (step / sigma) ** 2) if reach else np.ones(1)
-    kernel *= total / kernel.sum()
-    return np.clip(np.arange(n)[:, None] + step, 0, n - 1), np.broadcast_to(kernel, (n, kernel.size))
+    return step, kernel / kernel.sum()
 
 
 def _blocks(taps: tuple[AnyArray, AnyArray], size: int) -> list[_Block]:

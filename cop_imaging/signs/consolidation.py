@@ -11,7 +11,8 @@ from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray, Float32Array
 from cop_imaging.core.finding import Feature, Finding, Reliability
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import closed, components, distance_to, fill_holes, keep_large, resample
+from cop_imaging.core.grid import closed, distance_to, fill_holes, keep_large, resample, share_above
+from cop_imaging.core.parts import parts_of
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.density.beside_fluid import beside_fluid
@@ -259,8 +260,8 @@ def consolidated(scene: Scene, view: View, low_hu: float, config: ConsolidationC
     patch = without_nets(fill_holes(patch, axial=True) & inside, view.hu, view.lines, config)
     own = (scene.smooth_hu > low_hu) & (scene.lungs > 0)
     # Tubes of air inside the patch come from the grid, its outline from the scan.
-    core = resample(patch.astype(np.float32), grid, scene.geometry)
-    mask = ((core > INNER_SHARE) | (own & (core > OUTER_SHARE))) & (scene.lungs > 0)
+    inner, outer = share_above(patch, grid, scene.geometry, INNER_SHARE, OUTER_SHARE)
+    mask = (inner & (scene.lungs > 0)) | (outer & own)
     return keep_large(mask, scene.geometry, least_ml(scene.geometry, config.smallest_ml))
 
 
@@ -268,13 +269,13 @@ def without_nets(
     patch: BoolArray, density_hu: Float32Array, lines: BoolArray, config: ConsolidationConfig
 ) -> BoolArray:
     """The components that are not walls of cysts or dense reticulation: these lie in a net and are less dense."""
-    labels, n = components(patch)
-    size = np.maximum(np.bincount(labels.ravel(), minlength=n + 1), 1)
-    within = np.bincount(labels[lines], minlength=n + 1) / size
-    mean_hu = np.bincount(labels.ravel(), density_hu.ravel(), minlength=n + 1) / size
+    parts = parts_of(patch)
+    n, (voxel, part) = len(parts), parts.voxels()
+    within = np.bincount(part[lines.ravel()[voxel]], minlength=n) / parts.size
+    mean_hu = np.bincount(part, density_hu.ravel()[voxel], minlength=n) / parts.size
     kept = (within < config.net_share) | (mean_hu >= config.net_mean_hu)
-    kept[0] = False
-    out: BoolArray = kept[labels]
+    out = np.zeros_like(patch)
+    out.ravel()[voxel] = kept[part]
     return out
 
 

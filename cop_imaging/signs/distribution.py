@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cop_imaging.core.arrays import BoolArray, Float64Array
+from cop_imaging.core.arrays import BoolArray, Float64Array, Int64Array
 from cop_imaging.core.finding import Feature
-from cop_imaging.core.grid import bounding_box, components, volume_ml_by_label
+from cop_imaging.core.parts import parts_of
 from cop_imaging.core.scene import BUNDLE_MM, ZONES, LungReference, Scene
 
 __all__ = ["DEPTH_SHELLS_MM", "distribution_features", "distribution_of"]
@@ -109,39 +109,36 @@ def distribution_of(sign: str, mask: BoolArray, scene: Scene, *, smallest_patch_
     smallest_patch_ml : float
         Components below this volume are no patches.
     """
-    counts = _count(mask, scene)
-    patches = _patch_volumes(mask, scene, smallest_patch_ml)
+    parts = parts_of(mask & (scene.lungs > 0))
+    counts = _count(parts.voxels()[0], scene)
+    patches = parts.size.astype(np.float64) * scene.geometry.voxel_ml
+    patches = patches[patches >= smallest_patch_ml]
     table = _table(counts, patches, scene.reference) | _centroid(counts.centroid_mm, scene)
     return {f"{sign}.{name}": value for name, value in table.items()}
 
 
-def _count(mask: BoolArray, scene: Scene) -> _Counts:
-    where = np.nonzero(mask & (scene.lungs > 0))
+def _count(flat: Int64Array, scene: Scene) -> _Counts:
+    """Counts over voxels, given by their flat index in the scene's crop."""
     ml = scene.geometry.voxel_ml
     reference = scene.reference
-    depth = np.minimum(scene.depth_mm[where], reference.depth_edges_mm[-1])
+    edges = reference.depth_edges_mm
+    depth = np.minimum(scene.depth_mm.ravel()[flat], edges[-1])
+    # Edges that are named to be even are not searched for.
+    depth_counts = np.histogram(depth, bins=edges.size - 1, range=(edges[0], edges[-1]))[0]
     axis = int(np.argmax(np.abs(scene.gravity)))
     sign = np.sign(scene.gravity[axis])
+    where = np.unravel_index(flat, scene.lungs.shape)
     lower_half = (where[axis] - reference.middle_along_gravity) * sign > 0
-    n = where[0].size
+    n = flat.size
     return _Counts(
         volume_ml=n * ml,
-        zone_ml=np.bincount(scene.zone[where], minlength=7)[1:7].astype(np.float64) * ml,
-        depth_ml=np.histogram(depth, bins=reference.depth_edges_mm)[0].astype(np.float64) * ml,
-        near_bundle_ml=float((scene.bundle_mm[where] <= BUNDLE_MM).sum()) * ml,
+        zone_ml=np.bincount(scene.zone.ravel()[flat], minlength=7)[1:7].astype(np.float64) * ml,
+        depth_ml=depth_counts.astype(np.float64) * ml,
+        near_bundle_ml=float((scene.bundle_mm.ravel()[flat] <= BUNDLE_MM).sum()) * ml,
         dependent_half_ml=float(lower_half.sum()) * ml,
-        mean_hu=float(scene.smooth_hu[where].mean()) if n else None,
+        mean_hu=float(scene.smooth_hu.ravel()[flat].mean()) if n else None,
         centroid_mm=scene.geometry.to_patient(np.array([w.mean() for w in where])) if n else None,
     )
-
-
-def _patch_volumes(mask: BoolArray, scene: Scene, smallest_ml: float) -> Float64Array:
-    inside = mask & (scene.lungs > 0)
-    if not inside.any():
-        return np.zeros(0)
-    labels, n = components(inside[bounding_box(inside, scene.geometry)])
-    volumes = volume_ml_by_label(labels, n, scene.geometry)
-    return volumes[volumes >= smallest_ml]
 
 
 def _table(c: _Counts, patches: Float64Array, r: LungReference) -> dict[str, float | None]:

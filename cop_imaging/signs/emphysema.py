@@ -11,7 +11,8 @@ from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray, Float32Array, Int16Array
 from cop_imaging.core.finding import Feature, Finding, Reliability
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import components, dilated, resample, smoothed, volume_ml_by_label
+from cop_imaging.core.grid import dilated, resample, smoothed
+from cop_imaging.core.parts import parts_of
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.separable import blurred
 from cop_imaging.core.volume import Acquisition
@@ -172,10 +173,10 @@ class Emphysema:
         low = (density < low_hu) & lung
         if lobules is not None:
             low &= density < lobules
-        labels, n = components(low, connectivity=6)
-        sizes = volume_ml_by_label(labels, n, scene.geometry)  # largest first
+        holes = parts_of(low, connectivity=6)
+        sizes = holes.size * scene.geometry.voxel_ml
         sizes = sizes[sizes >= c.smallest_ml]
-        mask = (labels > 0) & (labels <= sizes.size)
+        mask = holes.first(sizes.size).mask()
         value = distribution_of(self.name, mask, scene, smallest_patch_ml=c.smallest_ml)
         half = np.searchsorted(np.cumsum(sizes), sizes.sum() / 2)
         value |= {

@@ -11,10 +11,11 @@ from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array, UInt8Array
 from cop_imaging.core.finding import Feature, Finding, Reliability, not_assessable
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import components, distance_to, keep_large, opened, resample
+from cop_imaging.core.grid import dilated, keep_large, opened, resample, share_above
+from cop_imaging.core.parts import parts_of
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
-from cop_imaging.signs.density.between_vessels import haze_density, least_ml
+from cop_imaging.signs.density.between_vessels import LungWithoutLines, haze_density, least_ml, lung_without_lines
 from cop_imaging.signs.distribution import distribution_features, distribution_of
 from cop_imaging.signs.intervals import spans
 from cop_imaging.signs.lesions import lesion_table
@@ -218,14 +219,15 @@ class GroundGlass:
             strength_hu=c.net_hu,
             between_hu=scene.aerated_mode_hu + c.between_net_hu,
         )
-        view = self._density(scene, consolidation, fine, work, c.upper_hu)
+        lung = lung_without_lines(scene, work)
+        view = self._density(scene, lung, consolidation, fine, c.upper_hu)
         mask, haze_ml = haze_mask(*view, grid, scene, consolidation, limits, c)
         value = self._values(mask, haze_ml, low, scene)
         fewer = (min(low + c.tried_step_hu, c.lower_hu_range[1]), c.upper_hu_range[0])
         more = (max(low - c.tried_step_hu, c.lower_hu_range[0]), c.upper_hu_range[1])
         # What is consolidation by the usual limit alone may be haze by the higher one.
         sure = consolidation & (scene.smooth_hu > more[1])
-        more_view = self._density(scene, sure, fine, work, more[1])
+        more_view = self._density(scene, lung, sure, fine, more[1])
         moved = []
         for other_view, dense, tried in ((view, consolidation, fewer), (more_view, sure, more)):
             other, other_haze_ml = haze_mask(*other_view, grid, scene, dense, tried, c)
@@ -234,12 +236,11 @@ class GroundGlass:
         return seen(self, score, spans(value, moved), mask, lesion_table(mask, scene, c.smallest_ml))
 
     def _density(
-        self, scene: Scene, without: BoolArray, fine: BoolArray, work: Geometry, dense_hu: float
+        self, scene: Scene, lung: LungWithoutLines, without: BoolArray, fine: BoolArray, dense_hu: float
     ) -> tuple[Float32Array, BoolArray]:
         c = self.config
-        density, clean = haze_density(
-            scene, without, work, sigma_mm=c.average_mm, shell_mm=c.shell_mm, dense_hu=dense_hu
-        )
+        there = resample(without, scene.geometry, lung.geometry, method="nearest")
+        density, clean = haze_density(lung, there, sigma_mm=c.average_mm, shell_mm=c.shell_mm, dense_hu=dense_hu)
         density[fine] = np.nan
         return density, clean & ~fine
 
@@ -283,10 +284,10 @@ def haze_mask(
     # A rind along pleura or vessels is haze only where it goes on beyond their shells.
     beyond = opened(found & clean, work, config.thinnest_mm / 2)
     found = opened(found, work, config.thinnest_mm / 2)
-    found &= distance_to(beyond, work) <= 2.0 * config.shell_mm + config.thinnest_mm
+    found &= dilated(beyond, work, 2.0 * config.shell_mm + config.thinnest_mm)
     found = keep_large(found, work, least_ml(work, config.smallest_ml))
     haze = dependent_haze(found, grid.strip, config)
-    kept = resample((found & ~haze).astype(np.float32), work, scene.geometry) > 0.5
+    (kept,) = share_above(found & ~haze, work, scene.geometry, 0.5)
     # Vessels too small for the grid belong to the haze around them; wider ones, and what else is denser, do not.
     thick = grid.smooth_hu > limits_hu[1]
     denser = (scene.smooth_hu > limits_hu[1]) & resample(thick, work, scene.geometry, method="nearest")
@@ -298,7 +299,7 @@ def haze_mask(
 
 def dependent_strip(work: Geometry, scene: Scene, height_mm: float) -> UInt8Array:
     """The lungs within ``height_mm`` of the dependent pleura, in their lower half along gravity: 1 right, 2 left."""
-    height = resample(scene.dependent_mm.astype(np.float32), scene.geometry, work, method="nearest")
+    height = resample(scene.dependent_mm, scene.geometry, work, method="nearest").astype(np.float32)
     lungs: UInt8Array = resample(scene.lungs, scene.geometry, work, method="nearest")
     axis = int(np.argmax(np.abs(scene.gravity)))
     along = np.arange(work.shape[axis]) * work.spacing_mm[axis] / scene.geometry.spacing_mm[axis]
@@ -312,14 +313,14 @@ def dependent_haze(found: BoolArray, strip: UInt8Array, config: GroundGlassConfi
 
     Density within 15 mm of the lowest pleura is no disease unless it is one-sided: it goes when the patient turns.
     """
-    labels, n = components(found)
-    if n == 0:
+    parts = parts_of(found)
+    if len(parts) == 0:
         return found
-    size = np.bincount(labels.ravel(), minlength=n + 1)
-    inside = np.bincount(labels[strip > 0], minlength=n + 1)
-    dependent = inside >= config.dependent_share * size
-    dependent[0] = False
-    haze: BoolArray = dependent[labels]
+    voxel, part = parts.voxels()
+    inside = np.bincount(part[strip.ravel()[voxel] > 0], minlength=len(parts))
+    dependent = inside >= config.dependent_share * parts.size
+    haze = np.zeros_like(found)
+    haze.ravel()[voxel] = dependent[part]
     sides = np.bincount(strip[haze], minlength=3)[1:3]
     # With one lung in the strip (decubitus, a one-sided mask) there is nothing to be symmetric with.
     both = (np.bincount(strip.ravel(), minlength=3)[1:3] > 0).all()

@@ -6,9 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from cop_imaging.core.arrays import AnyArray, BoolArray, Float64Array, Int32Array
+from cop_imaging.core.arrays import AnyArray, BoolArray, Float64Array, Int32Array, Int64Array
 from cop_imaging.core.finding import Lesion
-from cop_imaging.core.grid import components, volume_ml_by_label
+from cop_imaging.core.parts import parts_of
 from cop_imaging.core.scene import Scene
 
 __all__ = ["lesion_table", "lesions_of_labels"]
@@ -19,21 +19,26 @@ ZONE_NAMES: tuple[Literal["upper", "middle", "lower"], ...] = ("upper", "middle"
 
 def lesion_table(mask: BoolArray, scene: Scene, smallest_ml: float) -> tuple[Lesion, ...]:
     """The components of at least ``smallest_ml``, largest first, at most 50."""
-    labels, n = components(mask)
-    volumes = volume_ml_by_label(labels, n, scene.geometry)
-    return lesions_of_labels(labels, int((volumes >= smallest_ml).sum()), scene)
+    parts = parts_of(mask)
+    n = min(int((parts.size * scene.geometry.voxel_ml >= smallest_ml).sum()), MOST_LESIONS)
+    return _lesions(*parts.first(n).voxels(), n, scene)
 
 
 def lesions_of_labels(labels: Int32Array, n: int, scene: Scene) -> tuple[Lesion, ...]:
     """One row for each label 1..n (at most 50) that has voxels; all labels are measured in the same few passes."""
     n = min(n, MOST_LESIONS)
     flat = np.flatnonzero((labels > 0) & (labels <= n))
+    return _lesions(flat, labels.ravel()[flat] - 1, n, scene)
+
+
+def _lesions(flat: Int64Array, own: Int32Array, n: int, scene: Scene) -> tuple[Lesion, ...]:
+    """One row for each of n lesions that has voxels, from the flat index of each voxel and the lesion it belongs to."""
     if flat.size == 0:
         return ()
     # By label, then in the order of the array.
-    flat = flat[np.argsort(labels.ravel()[flat].astype(np.uint8), kind="stable")]
-    own = labels.ravel()[flat] - 1
-    index = np.stack(np.unravel_index(flat, labels.shape), axis=1)
+    order = np.argsort(own.astype(np.uint8), kind="stable")
+    flat, own = flat[order], own[order]
+    index = np.stack(np.unravel_index(flat, scene.lungs.shape), axis=1)
     size = np.bincount(own, minlength=n)
     some = np.flatnonzero(size)
     first = (np.cumsum(size) - size)[some]
@@ -47,7 +52,7 @@ def lesions_of_labels(labels: Int32Array, n: int, scene: Scene) -> tuple[Lesion,
     away = ((index - centroid[own]) ** 2).sum(axis=1)
     least = np.flatnonzero(away == np.repeat(np.minimum.reduceat(away, first), size[some]))
     nearest = index[least[np.unique(own[least], return_index=True)[1]]]
-    height = labels.shape[0]
+    height = scene.lungs.shape[0]
     z = np.bincount(own * height + index[:, 0], minlength=n * height).reshape(n, height).argmax(axis=1)
     zone = np.bincount(own * 7 + scene.zone.ravel()[flat], minlength=7 * n).reshape(n, 7)[:, 1:].argmax(axis=1)
     depth_mm = np.minimum.reduceat(scene.depth_mm.ravel()[flat], first)

@@ -11,7 +11,8 @@ from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray, Float32Array
 from cop_imaging.core.finding import Feature, Finding, Reliability, not_assessable
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import closed, components, dilated, eroded, keep_large, opened, resample, volume_ml_by_label
+from cop_imaging.core.grid import closed, dilated, eroded, keep_large, opened, resample, share_above, share_of
+from cop_imaging.core.parts import parts_of
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.density.even_lung import against_even_lung, clean_lung_hu
@@ -222,20 +223,20 @@ class MosaicAttenuation:
     ) -> tuple[BoolArray, dict[str, float | None]]:
         """Mask on the crop, and all numbers of it."""
         c = self.config
-        fine = resample(dark.astype(np.float32), work, scene.geometry) > 0.5
+        (fine,) = share_above(dark, work, scene.geometry, 0.5)
         mask = fine & (scene.lungs > 0) & ~scene.airways
         value = distribution_of(self.name, mask, scene, smallest_patch_ml=c.smallest_ml)
-        labels, n = components(dark)
+        patch_ml = parts_of(dark).size * work.voxel_ml
         gap, vessels = None, None
-        if n:
+        if patch_ml.size:
             around = dilated(dark, work, c.around_mm) & lung & ~dark
             gap = self._gap_hu(dark, around, offset, work)
-            tubes = resample(scene.vessels.astype(np.float32), scene.geometry, work, antialias=True)
+            tubes = share_of(scene.vessels, scene.geometry, work)
             there = float(tubes[around].mean()) if around.any() else 0.0
             vessels = float(tubes[dark].mean()) / there if there > 0.0 else None
         value |= {
             "mosaic_attenuation.gap_hu": gap,
-            "mosaic_attenuation.dark_patch_ml": float(np.median(volume_ml_by_label(labels, n, work))) if n else None,
+            "mosaic_attenuation.dark_patch_ml": float(np.median(patch_ml)) if patch_ml.size else None,
             "mosaic_attenuation.vessel_ratio": vessels,
         }
         return mask, value

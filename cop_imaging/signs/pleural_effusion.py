@@ -11,7 +11,7 @@ from cop_imaging.config import Section, quantity
 from cop_imaging.core.anatomy import LEFT, RIGHT
 from cop_imaging.core.arrays import BoolArray
 from cop_imaging.core.finding import Feature, Finding, Reliability, not_assessable
-from cop_imaging.core.grid import distance_to, eroded, resample
+from cop_imaging.core.grid import distance_to, eroded, resample, share_of
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.intervals import spans
@@ -123,7 +123,7 @@ class PleuralEffusion:
         right, thickest, density = None, None, None
         if volume > 0.0:
             work = scene.geometry.resampled((self.config.grid_mm,) * 3)
-            share = resample(fluid.astype(np.float32), scene.geometry, work, antialias=True)
+            share = share_of(fluid, scene.geometry, work)
             lungs = resample(scene.lungs, scene.geometry, work, method="nearest")
             on_right = distance_to(lungs == RIGHT, work) < distance_to(lungs == LEFT, work)
             right = float(share[on_right].sum()) / max(float(share.sum()), 1e-9)

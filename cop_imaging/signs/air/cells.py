@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from cop_imaging.core.arrays import AnyArray, BoolArray, Float64Array, Int64Array
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import resample, smoothed
+from cop_imaging.core.grid import resample, share_of, smoothed
 from cop_imaging.core.scene import Scene
 from cop_imaging.signs.shapes.rings import sphere_directions
 
@@ -133,9 +133,9 @@ def _candidates(scene: Scene, deepest_mm: float, air_hu: float, wall_hu: float, 
     """Darkest voxels of their surroundings, below ``air_hu`` and with walls near, (n, 3)."""
     geometry, smooth = scene.geometry, scene.smooth_hu
     work = geometry.resampled((NEAR_GRID_MM,) * 3)
-    dense = resample((smooth > wall_hu).astype(np.float32), geometry, work, antialias=True)
+    dense = share_of(smooth > wall_hu, geometry, work)
     near = smoothed(dense, work, NEAR_MM) > wall_share
-    air = resample((smooth < air_hu).astype(np.float32), geometry, work, antialias=True)
+    air = share_of(smooth < air_hu, geometry, work)
     shallow = resample(scene.depth_mm, geometry, work, method="nearest") <= deepest_mm
     inside = resample(scene.lungs > 0, geometry, work, method="nearest")
     places = np.argwhere(near & (air > 0.0) & shallow & inside)

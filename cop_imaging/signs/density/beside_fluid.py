@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cop_imaging.core.arrays import BoolArray
-from cop_imaging.core.grid import distance_to, keep_large, resample
+from cop_imaging.core.grid import distance_to, keep_large, resample, share_of
 from cop_imaging.core.scene import Scene
 
 __all__ = ["beside_fluid"]
@@ -33,7 +33,7 @@ def beside_fluid(scene: Scene, *, least_mm: float, per_thickness: float) -> Bool
     if scene.effusion is None or not scene.effusion.any():
         return None
     grid = scene.geometry.resampled((GRID_MM,) * 3)
-    fluid = resample(scene.effusion.astype(np.float32), scene.geometry, grid, antialias=True) > 0.5
+    fluid = share_of(scene.effusion, scene.geometry, grid) > 0.5
     fluid = keep_large(fluid, grid, SMALLEST_ML)
     depth = distance_to(~fluid, grid)
     beside = np.zeros(grid.shape, dtype=bool)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from scipy import ndimage
 
 from cop_imaging.core.arrays import AnyArray, BoolArray, Float32Array
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import distance_to, resample, smoothed
+from cop_imaging.core.grid import dilated, resample, smoothed
 from cop_imaging.core.scene import Scene
 
-__all__ = ["density_between_vessels", "edge_blur_mm", "haze_density", "least_ml", "without_lines"]
+__all__ = [
+    "LungWithoutLines",
+    "edge_blur_mm",
+    "haze_density",
+    "least_ml",
+    "lung_without_lines",
+    "without_lines",
+]
 
 LEAST_WEIGHT = 0.08
 WIDER = 2.5
@@ -20,43 +28,47 @@ STEP_HU, NEAR_STEP_HU = 900.0, (-550.0, -250.0)
 """From aerated lung to soft tissue, and densities about half way between."""
 SHARPEST_PERCENT = 80.0
 EDGE_SLICES = 8
-WINDOW = 3
-"""Voxels along each axis that haze fills without a gap."""
 NOTHING_HU, IGNORED_HU = -3000.0, 3000.0
-DENSE_HU = -300.0
-"""Upper limit of haze."""
 
 
-def density_between_vessels(
-    scene: Scene, without: BoolArray, work: Geometry, *, sigma_mm: float, shell_mm: float
-) -> Float32Array:
-    """HU of nearby lung between its vessels on the grid ``work``, float32; NaN outside the lungs and where none is.
+@dataclass(frozen=True, slots=True, eq=False)
+class LungWithoutLines:
+    """Density of the lungs on a grid of about 1.5 mm, without vessels, walls and septa thinner than three voxels."""
 
-    The first of what ``haze_density`` gives.
-    """
-    return haze_density(scene, without, work, sigma_mm=sigma_mm, shell_mm=shell_mm)[0]
+    geometry: Geometry
+    hu: Float32Array
+    inside: BoolArray
+    """The lungs."""
+    known: BoolArray
+    """Where there is lung that is no lumen of a bronchus."""
+    blur_mm: float
+    """SD of the scan's blur."""
+
+
+def lung_without_lines(scene: Scene, work: Geometry) -> LungWithoutLines:
+    """The scene's lungs on the grid ``work``, opened so that neither vessels nor a net of septa make haze."""
+    geometry = scene.geometry
+    density = resample(scene.hu, geometry, work, antialias=True).astype(np.float32)
+    inside = resample(scene.lungs > 0, geometry, work, method="nearest")
+    lumen = resample(scene.airways, geometry, work, method="nearest") & inside
+    opened = without_lines(np.where(lumen, IGNORED_HU, density), inside)
+    known = inside & (opened > NOTHING_HU) & (opened < IGNORED_HU)
+    # An opening takes noise and small vessels off everywhere: healthy lung keeps its density.
+    opened += np.median((density - opened)[known]) if known.any() else 0.0
+    return LungWithoutLines(work, opened, inside, known, edge_blur_mm(scene))
 
 
 def haze_density(
-    scene: Scene,
-    without: BoolArray,
-    work: Geometry,
-    *,
-    sigma_mm: float,
-    shell_mm: float,
-    dense_hu: float = DENSE_HU,
+    lung: LungWithoutLines, without: BoolArray, *, sigma_mm: float, shell_mm: float, dense_hu: float
 ) -> tuple[Float32Array, BoolArray]:
-    """HU of nearby lung between its vessels on the grid ``work`` (float32), and where it was seen itself (bool).
+    """HU of nearby lung between its vessels (float32), and where it was seen itself (bool), on the lung's grid.
 
-    Vessels, walls and septa that are thinner than three voxels of ``work`` are taken out by a grey opening, so that
-    neither they nor a net of them makes haze. A normalised average with a Gaussian of SD ``sigma_mm`` follows, over
-    lung that is none of ``without`` (bool on the scene's crop) nor thick and dense, and no partial-volume shell of
-    these and of the pleura. Into the shells the average of what lies beyond them is carried.
+    A normalised average with a Gaussian of SD ``sigma_mm`` over lung that is none of ``without`` (bool on the same
+    grid) nor thick and dense, and no partial-volume shell of these and of the pleura. Into the shells the average of
+    what lies beyond them is carried.
 
     Parameters
     ----------
-    work : Geometry
-        A grid of about 1.5 mm.
     shell_mm : float
         Width of the shells; where the scan is blurred they are wider, up to twice as wide.
     dense_hu : float
@@ -69,23 +81,16 @@ def haze_density(
     clean : bool [z, y, x]
         Lung beyond the shells.
     """
-    geometry = scene.geometry
-    density = resample(scene.hu, geometry, work, antialias=True).astype(np.float32)
-    inside = resample(scene.lungs > 0, geometry, work, method="nearest")
-    lumen = resample(scene.airways, geometry, work, method="nearest") & inside
-    opened = without_lines(np.where(lumen, IGNORED_HU, density), inside)
-    known = inside & (opened > NOTHING_HU) & (opened < IGNORED_HU)
-    # An opening takes noise and small vessels off everywhere: healthy lung keeps its density.
-    opened += np.median((density - opened)[known]) if known.any() else 0.0
-    source = ~inside | resample(without, geometry, work, method="nearest") | (inside & (opened > dense_hu))
-    clean = known & (distance_to(source, work) > min(max(shell_mm, SHELL_PER_BLUR * edge_blur_mm(scene)), 2 * shell_mm))
+    work, inside, opened = lung.geometry, lung.inside, lung.hu
+    source = ~inside | without | (inside & (opened > dense_hu))
+    clean = lung.known & ~dilated(source, work, min(max(shell_mm, SHELL_PER_BLUR * lung.blur_mm), 2 * shell_mm))
+    seen = np.where(clean, opened, np.float32(0.0))
     # Where the nearest clean lung is farther away, a wider average reaches it.
     mean = np.full(work.shape, np.nan, dtype=np.float32)
     for reach_mm in (WIDER * sigma_mm, sigma_mm):
         weight = smoothed(clean.astype(np.float32), work, reach_mm)
-        total = smoothed(np.where(clean, opened, 0).astype(np.float32), work, reach_mm)
         near = inside & (weight > LEAST_WEIGHT)
-        mean[near] = total[near] / weight[near]
+        mean[near] = smoothed(seen, work, reach_mm)[near] / weight[near]
     return mean, clean
 
 
@@ -109,10 +114,20 @@ def without_lines(density: AnyArray, inside: BoolArray) -> Float32Array:
 
     Values outside the mask count as lower than any: what is thin beside them is gone too.
     """
-    lowest = ndimage.minimum_filter(np.where(inside, density, NOTHING_HU).astype(np.float32), WINDOW)
+    lowest = _among_neighbours(np.where(inside, density, NOTHING_HU).astype(np.float32), np.minimum)
     lowest[lowest >= IGNORED_HU] = NOTHING_HU
-    out: Float32Array = ndimage.maximum_filter(lowest, WINDOW)
-    return out
+    return _among_neighbours(lowest, np.maximum)
+
+
+def _among_neighbours(values: Float32Array, extreme: np.ufunc) -> Float32Array:
+    """The lowest or highest of each voxel and its 26 neighbours, float32."""
+    for axis in range(3):
+        here = np.moveaxis(values, axis, 0)
+        values = values.copy()
+        out = np.moveaxis(values, axis, 0)
+        extreme(out[1:], here[:-1], out=out[1:])
+        extreme(out[:-1], here[1:], out=out[:-1])
+    return values
 
 
 def least_ml(geometry: Geometry, smallest_ml: float) -> float:

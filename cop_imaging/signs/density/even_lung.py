@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from cop_imaging.core.arrays import BoolArray, Float32Array
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import distance_to, resample, smoothed
+from cop_imaging.core.grid import dilated, resample, smoothed
 from cop_imaging.core.scene import Gravity, Scene
 
 __all__ = ["against_even_lung", "clean_lung_hu"]
@@ -41,7 +41,7 @@ def clean_lung_hu(
     source = ~inside
     for mask in (scene.vessels, scene.airways, without):
         source |= resample(mask, geometry, work, method="nearest")
-    clean = inside & (distance_to(source, work) > shell_mm)
+    clean = inside & ~dilated(source, work, shell_mm)
     weight = smoothed(clean.astype(np.float32), work, sigma_mm)
     total = smoothed(np.where(clean, coarse, 0).astype(np.float32), work, sigma_mm)
     near = inside & (weight > LEAST_WEIGHT)

@@ -6,7 +6,7 @@ import numpy as np
 
 from cop_imaging.core.arrays import BoolArray
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import dilated, resample
+from cop_imaging.core.grid import dilated, resample, share_above
 from cop_imaging.core.line_density import LineDensity, line_density_in
 from cop_imaging.core.scene import Scene
 
@@ -66,6 +66,6 @@ def union(first: BoolArray, *others: BoolArray | None) -> BoolArray:
 
 def on_scene(mask: BoolArray, grid: Geometry, scene: Scene, without: BoolArray) -> BoolArray:
     """A mask of the ridges' grid on the scene's crop: lung without bronchi and without some other mask."""
-    found = resample(mask.astype(np.float32), grid, scene.geometry) > 0.5
+    (found,) = share_above(mask, grid, scene.geometry, 0.5)
     out: BoolArray = found & (scene.lungs > 0) & ~scene.airways & ~without
     return out
