@@ -245,8 +245,7 @@ class _Look:
         tubes = tubes_of(self.closed & (self.hu < lumen_hu), self.hu, self.grid, c.shortest_mm, TISSUE_HU)
         # Pockets of haze or spared lung are closed in too: they hold no air that is free, and no bronchus leads there.
         bronchi = _darkest_hu(tubes, self.hu) < self.scene.aerated_mode_hu - DARKER_HU
-        reached = np.unique(tubes.labels[self.tree])
-        bronchi[reached[reached > 0] - 1] = True
+        bronchi[tubes.tube[tubes.of(self.tree)]] = True
         return tubes.only(bronchi)
 
     def width_mm(self, tubes: Tubes, k: int) -> float:
@@ -264,7 +263,7 @@ class _Look:
             "air_bronchogram.count": float(len(tubes.length_mm)),
         }
         if self.large:
-            held = np.unique(_beside(tubes.labels, self.lesions, self.grid, c.widest_mm))
+            held = np.unique(_beside(tubes, self.lesions, self.grid, c.widest_mm))
             out["air_bronchogram.lesion_share"] = float(((held > 0) & (held <= self.large)).sum() / self.large)
         if not total:
             return out
@@ -273,37 +272,34 @@ class _Look:
         outer = scene.depth_mm[self.box][at] < scene.reference.outer_third_mm
         share = total / len(tubes.piece_mm)
         zone = scene.zone[self.box][at]
-        reached = np.unique(tubes.labels[self.tree])
+        reached = np.unique(tubes.tube[tubes.of(self.tree)])
         return out | {
             "air_bronchogram.longest_mm": float(tubes.length_mm[0]),
             "air_bronchogram.mean_diameter_mm": float(tubes.piece_mm.mean()),
             "air_bronchogram.largest_diameter_mm": float(np.percentile(tubes.piece_mm, 95)),
             "air_bronchogram.wide_outer_length_mm": float(share * (outer & (tubes.piece_mm > c.wide_mm)).sum()),
-            "air_bronchogram.tree_share": float(tubes.length_mm[reached[reached > 0] - 1].sum() / total),
+            "air_bronchogram.tree_share": float(tubes.length_mm[reached].sum() / total),
             "air_bronchogram.lower_share": float(((zone == 3) | (zone == 6)).mean()),
         }
 
 
 def _darkest_hu(tubes: Tubes, hu: AnyArray) -> Float64Array:
     """Density below which a twentieth of each tube lies, float64 (n,)."""
-    inside = tubes.labels > 0
-    label, values = tubes.labels[inside], hu[inside].astype(np.float64)
-    order = np.lexsort((values, label))
-    size = np.bincount(label, minlength=len(tubes.length_mm) + 1)[1:]
+    values = tubes.of(hu).astype(np.float64)
+    order = np.lexsort((values, tubes.tube))
+    size = np.bincount(tubes.tube, minlength=len(tubes.length_mm))
     first = np.cumsum(size) - size
     out: Float64Array = values[order][first + (DARKEST_SHARE * size).astype(int)]
     return out
 
 
-def _beside(
-    tubes: NDArray[np.int32], lesions: NDArray[np.int32], grid: Geometry, within_mm: float
-) -> NDArray[np.int32]:
+def _beside(tubes: Tubes, lesions: NDArray[np.int32], grid: Geometry, within_mm: float) -> NDArray[np.int32]:
     """Lesions on both sides of the tubes' voxels along the axes of the array."""
-    voxels = np.argwhere(tubes > 0)
+    voxels = np.stack(np.unravel_index(tubes.voxel, tubes.shape), axis=1)
     found = [np.zeros(0, dtype=np.int32)]
     for axis, spacing in enumerate(grid.spacing_mm):
         for step in range(-int(0.5 * within_mm / spacing), int(0.5 * within_mm / spacing) + 1):
             at = voxels.copy()
-            at[:, axis] = np.clip(at[:, axis] + step, 0, tubes.shape[axis] - 1)
+            at[:, axis] = np.clip(at[:, axis] + step, 0, lesions.shape[axis] - 1)
             found.append(np.unique(lesions[tuple(at.T)]))
     return np.concatenate(found)

@@ -163,16 +163,16 @@ class TractionBronchiectasis:
         value = _values(scene, tubes)
         moved = [_values(scene, found[limit]) for limit in limits]
         score = graded(value[f"{self.name}.length_mm"] or 0.0, c.possible_mm, c.present_mm)
-        mask: BoolArray = tubes.labels > 0
+        labels = tubes.labels
         return seen(
             self,
             score,
             spans(value, moved),
-            mask,
+            labels > 0,
             lesions=tuple(
                 lesion.model_copy(update={"details": {"length_mm": float(mm)}})
                 for lesion, mm in zip(
-                    lesions_of_labels(tubes.labels, len(tubes.length_mm), scene), tubes.length_mm, strict=False
+                    lesions_of_labels(labels, len(tubes.length_mm), scene), tubes.length_mm, strict=False
                 )
             ),
         )
@@ -217,10 +217,9 @@ def _slender(scene: Scene, closed: BoolArray, c: TractionBronchiectasisConfig) -
 
 def _darkest_tenth(scene: Scene, tubes: Tubes) -> NDArray[np.float64]:
     """10th percentile of the density in each tube, (n,)."""
-    where = np.nonzero(tubes.labels)
-    label, hu = tubes.labels[where], scene.smooth_hu[where]
-    order = np.lexsort((hu, label))
-    count = np.bincount(label)[1:]
+    hu = tubes.of(scene.smooth_hu)
+    order = np.lexsort((hu, tubes.tube))
+    count = np.bincount(tubes.tube)
     first = np.concatenate([[0], np.cumsum(count)[:-1]])
     out: NDArray[np.float64] = hu[order][first + count // 10].astype(np.float64)
     return out

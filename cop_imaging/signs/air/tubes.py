@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, sparse
+from scipy import sparse
 from scipy.sparse import csgraph
 
 from cop_imaging.core.arrays import AnyArray, BoolArray, Float64Array, Int32Array
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import components
+from cop_imaging.core.parts import parts_of
 
 __all__ = ["AXES", "Tubes", "closed_axes", "tubes_of"]
 
@@ -33,7 +33,8 @@ def closed_axes(candidates: BoolArray, tissue: BoolArray, geometry: Geometry, wi
     flat = padded.ravel()
     _, ny, nx = padded.shape
     jumps = np.array([ny * nx, nx, 1])
-    start = (np.argwhere(candidates) + reach) @ jumps
+    places = np.stack(np.unravel_index(np.flatnonzero(candidates), candidates.shape), axis=1)
+    start = (places + reach) @ jumps
     closed = np.zeros(len(start), dtype=np.int64)
     spacing = np.array(geometry.spacing_mm)
     half = [d for d in np.ndindex(3, 3, 3) if d > (1, 1, 1)]
@@ -69,8 +70,12 @@ class Tubes:
 
     Parameters
     ----------
-    labels : int32 [z, y, x]
-        Tube of each voxel, 0 outside, longest first.
+    shape : (z, y, x)
+        Of the array that they lie in.
+    voxel : int64 (v,)
+        Flat index of each of their voxels, in the order of the array.
+    tube : int64 (v,)
+        Tube 0..n-1 of each voxel, longest first.
     length_mm : float64 (n,)
         Length of all branches of each tube.
     piece_tube : int64 (m,)
@@ -81,16 +86,45 @@ class Tubes:
         Index (z, y, x) of its middle.
     """
 
-    labels: Int32Array
+    shape: tuple[int, ...]
+    voxel: Ints
+    tube: Ints
     length_mm: Float64Array
     piece_tube: Ints
     piece_mm: Float64Array
     piece_centre: Float64Array
 
+    @property
+    def labels(self) -> Int32Array:
+        """int32 [z, y, x] tube of each voxel from 1 on, 0 outside."""
+        out = np.zeros(self.shape, dtype=np.int32)
+        out.ravel()[self.voxel] = self.tube + 1
+        return out
+
+    def of(self, values: AnyArray) -> AnyArray:
+        """Values of an array of that shape at their voxels, (v,)."""
+        out: AnyArray = values[np.unravel_index(self.voxel, self.shape)]
+        return out
+
     def only(self, kept: BoolArray) -> Tubes:
         """The tubes marked in ``kept`` (n,)."""
-        return _kept(
-            self.labels, np.where(kept, self.length_mm, -1.0), self.piece_tube, self.piece_mm, self.piece_centre, 0.0
+        return self.longest(np.where(kept, self.length_mm, -1.0), 0.0)
+
+    def longest(self, length_mm: Float64Array, least_mm: float) -> Tubes:
+        """Those of at least that length, longest first."""
+        order = np.argsort(-length_mm, kind="stable")
+        order = order[length_mm[order] >= least_mm]
+        rank = np.full(len(length_mm), -1, dtype=np.int64)
+        rank[order] = np.arange(len(order))
+        voxel, piece = rank[self.tube] >= 0, rank[self.piece_tube] >= 0
+        return Tubes(
+            self.shape,
+            self.voxel[voxel],
+            rank[self.tube[voxel]],
+            self.length_mm[order],
+            rank[self.piece_tube[piece]],
+            self.piece_mm[piece],
+            self.piece_centre[piece],
         )
 
 
@@ -107,15 +141,24 @@ def tubes_of(mask: BoolArray, hu: AnyArray, geometry: Geometry, shortest_mm: flo
     tissue_hu : float
         Density around the tubes.
     """
-    labels, n = components(mask)
-    voxels = np.argwhere(mask)
+    parts = parts_of(mask)
+    n = len(parts)
     if n == 0:
-        none = np.zeros(0)
-        return Tubes(labels, none, none.astype(np.int64), none, np.zeros((0, 3)))
-    tube = labels[tuple(voxels.T)].astype(np.int64) - 1
-    way = _ways_mm(mask.shape, voxels, tube, n, geometry)
+        none, nowhere = np.zeros(0), np.zeros(0, dtype=np.int64)
+        return Tubes(mask.shape, nowhere, nowhere, none, nowhere, none, np.zeros((0, 3)))
+    voxel, part = parts.voxels()
+    tube = part.astype(np.int64)
+    voxels = np.stack(np.unravel_index(voxel, mask.shape), axis=1)
+    first, second, apart_mm = _neighbours(mask.shape, voxels, geometry)
+    way = _ways_mm(len(voxels), first, second, apart_mm, tube)
     shell_mm = max(SHELL_MM, 1.2 * max(geometry.spacing_mm))
-    piece, count = _pieces(mask.shape, voxels, way, shell_mm)
+    shell = (way / shell_mm).astype(np.int64)
+    beside = shell[first] == shell[second]
+    together = sparse.coo_array(
+        (np.ones(int(beside.sum()), dtype=bool), (first[beside], second[beside])), shape=(len(voxels),) * 2
+    )
+    count, found = csgraph.connected_components(together, directed=False)
+    piece = found.astype(np.int64)
     piece_tube = np.zeros(count, dtype=np.int64)
     piece_tube[piece] = tube
     size = np.bincount(piece, minlength=count)
@@ -125,69 +168,41 @@ def tubes_of(mask: BoolArray, hu: AnyArray, geometry: Geometry, shortest_mm: flo
     span = np.maximum.reduceat(way[order], starts) - np.minimum.reduceat(way[order], starts)
     long_mm = np.minimum(span + 0.5 * min(geometry.spacing_mm), shell_mm)
     rim, owner = _rim(mask.shape, voxels, piece, geometry)
-    air = np.clip((tissue_hu - hu.ravel()[rim]) / (tissue_hu - AIR_HU), 0.0, 1.0)
+    air = np.clip((tissue_hu - hu[np.unravel_index(rim, mask.shape)]) / (tissue_hu - AIR_HU), 0.0, 1.0)
     volume_mm3 = np.bincount(owner, air, count) * geometry.voxel_ml * 1000.0
     diameter = 2.0 * np.sqrt(np.maximum(volume_mm3, 0.0) / long_mm / np.pi)
     length = np.bincount(piece_tube, long_mm, n).astype(np.float64)
-    return _kept(labels, length, piece_tube, diameter, centre, shortest_mm)
+    return Tubes(mask.shape, voxel, tube, length, piece_tube, diameter, centre).longest(length, shortest_mm)
 
 
-def _kept(
-    labels: Int32Array, length: Float64Array, tube: Ints, diameter: Float64Array, centre: Float64Array, least_mm: float
-) -> Tubes:
-    """The tubes that are long enough, longest first."""
-    order = np.argsort(-length, kind="stable")
-    order = order[length[order] >= least_mm]
-    rank = np.full(len(length), -1, dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    table = np.concatenate([[0], rank + 1]).astype(np.int32)
-    mine = rank[tube] >= 0
-    return Tubes(table[labels], length[order], rank[tube][mine], diameter[mine], centre[mine])
-
-
-def _ways_mm(shape: tuple[int, ...], voxels: Ints, tube: Ints, n: int, geometry: Geometry) -> Float64Array:
-    """Length of the way inside its tube from each voxel to the tube's farthest end."""
-    number = np.full(np.array(shape) + 2, -1, dtype=np.int64)
-    inner = voxels + 1
-    number[tuple(inner.T)] = np.arange(len(voxels))
-    rows, columns, lengths = [], [], []
+def _neighbours(shape: tuple[int, ...], voxels: Ints, geometry: Geometry) -> tuple[Ints, Ints, Float64Array]:
+    """Rows of the voxels (in the order of the array) that touch, each pair once, and how far apart they lie in mm."""
+    # With a rim around the array no voxel has a neighbour on its other side.
+    jumps = np.array([(shape[1] + 2) * (shape[2] + 2), shape[2] + 2, 1])
+    flat = (voxels + 1) @ jumps
+    rows, others, lengths = [], [], []
     for step in np.array([d for d in np.ndindex(3, 3, 3) if d > (1, 1, 1)]) - 1:
-        other = number[tuple((inner + step).T)]
-        beside = np.flatnonzero(other >= 0)
+        wanted = flat + int(step @ jumps)
+        at = np.minimum(np.searchsorted(flat, wanted), len(flat) - 1)
+        beside = np.flatnonzero(flat[at] == wanted)
         rows.append(beside)
-        columns.append(other[beside])
+        others.append(at[beside])
         lengths.append(np.full(beside.size, np.linalg.norm(step * np.array(geometry.spacing_mm))))
-    graph = sparse.coo_array(
-        (np.concatenate(lengths), (np.concatenate(rows), np.concatenate(columns))), shape=(len(voxels),) * 2
-    ).tocsr()
-    _, first = np.unique(tube, return_index=True)
-    way = np.full(len(voxels), np.inf)
+    return np.concatenate(rows), np.concatenate(others), np.concatenate(lengths)
+
+
+def _ways_mm(n: int, first: Ints, second: Ints, apart_mm: Float64Array, tube: Ints) -> Float64Array:
+    """Length of the way inside its tube from each voxel to the tube's farthest end."""
+    graph = sparse.coo_array((apart_mm, (first, second)), shape=(n, n)).tocsr()
+    _, ends = np.unique(tube, return_index=True)
+    way = np.full(n, np.inf)
     # Twice: the voxel farthest from any voxel is an end.
     for _ in range(2):
-        way = csgraph.dijkstra(graph, directed=False, indices=first, min_only=True)
+        way = csgraph.dijkstra(graph, directed=False, indices=ends, min_only=True)
         order = np.lexsort((way, tube))
-        last = np.flatnonzero(np.diff(tube[order], append=n))
-        first = order[last]
+        ends = order[np.flatnonzero(np.diff(tube[order], append=-1))]
     out: Float64Array = way
     return out
-
-
-def _pieces(shape: tuple[int, ...], voxels: Ints, way: Float64Array, shell_mm: float) -> tuple[Ints, int]:
-    """Piece of each voxel, and how many there are."""
-    shell = (way / shell_mm).astype(np.int64)
-    out = np.zeros(len(voxels), dtype=np.int64)
-    count = 0
-    # Shells of three classes in turn: pieces of one class never touch those of another shell of that class.
-    for k in range(3):
-        mine = shell % 3 == k
-        if not mine.any():
-            continue
-        part = np.zeros(shape, dtype=bool)
-        part[tuple(voxels[mine].T)] = True
-        labels, n = ndimage.label(part, np.ones((3, 3, 3), dtype=bool))
-        out[mine] = count + labels[tuple(voxels[mine].T)] - 1
-        count += int(n)
-    return out, count
 
 
 def _rim(shape: tuple[int, ...], voxels: Ints, piece: Ints, geometry: Geometry) -> tuple[Ints, Ints]:
