@@ -130,17 +130,13 @@ def named_rings(scene: Scene, config: ReversedHaloConfig) -> tuple[list[Named], 
     for ring, verdict in sorted(named, key=_clearness):
         if any(_same(ring, other, spacing) for other, _ in kept):
             continue
-        star = star_mask(
-            scene.geometry.shape,
-            scene.geometry,
-            ring.centre,
-            sphere_directions(SPHERE_RAYS),
-            ring.radius_by_ray_mm,
+        box, star = star_mask(
+            scene.lungs, scene.geometry, ring.centre, sphere_directions(SPHERE_RAYS), ring.radius_by_ray_mm
         )
-        mine = star & (scene.lungs > 0) & (labels == 0)
+        mine = star & (labels[box] == 0)
         if mine.any():
             kept.append((ring, verdict))
-            labels[mine] = len(kept)
+            labels[box][mine] = len(kept)
     return kept, labels
 
 

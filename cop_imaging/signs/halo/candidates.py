@@ -139,18 +139,21 @@ def enclosed_share(
 ) -> Float64Array:
     """Share of rays from each point that meet ``wall`` within its reach and before the lung ends, float64 (n,)."""
     step = float(geometry.spacing_mm[0])
-    shape = np.array(wall.shape)
+    farthest = int(reach_mm.max(initial=0.0) / step)
     # 0 open, 1 wall, 2 the end of the lung.
-    kind = np.where(lungs, wall.astype(np.uint8), np.uint8(2))
+    kind = np.pad(np.where(lungs, wall.astype(np.uint8), np.uint8(2)), farthest, constant_values=2)
+    jumps = np.array([kind.shape[1] * kind.shape[2], kind.shape[2], 1])
+    flat, (z, y, x) = kind.ravel(), points.T
     met = np.zeros(points.shape[0])
     for direction in sphere_directions(SEARCH_RAYS):
         rows = np.arange(points.shape[0])
-        for n in range(1, int(reach_mm.max(initial=0.0) / step) + 1):
+        for n in range(1, farthest + 1):
             rows = rows[reach_mm[rows] >= n * step]
-            at = np.rint(points[rows] + direction * n).astype(np.int64)
-            inside = ((at >= 0) & (at < shape)).all(axis=1)
-            rows, at = rows[inside], at[inside]
-            found = kind[tuple(at.T)]
+            ways = [
+                (np.rint(np.arange(size) + away).astype(np.int64) + farthest) * jump
+                for size, away, jump in zip(wall.shape, direction * n, jumps, strict=True)
+            ]
+            found = flat[ways[0][z[rows]] + ways[1][y[rows]] + ways[2][x[rows]]]
             met[rows[found == 1]] += 1.0
             rows = rows[found == 0]
             if rows.size == 0:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from cop_imaging.core.arrays import AnyArray, BoolArray, Float64Array, Int64Array
-from cop_imaging.core.geometry import Geometry
+from cop_imaging.core.geometry import Box, Geometry
 
 __all__ = [
     "SPHERE_RAYS",
@@ -261,25 +261,28 @@ def _crossing(hu: AnyArray, top: Int64Array, level: Float64Array, *, inwards: bo
 
 
 def star_mask(
-    shape: tuple[int, int, int],
-    geometry: Geometry,
-    centre: Float64Array,
-    directions: Float64Array,
-    radius_mm: Float64Array,
-) -> BoolArray:
-    """Voxels nearer to ``centre`` than the radius of the ray that points at them, bool [z, y, x]."""
-    reach = float(radius_mm.max())
+    inside: AnyArray, geometry: Geometry, centre: Float64Array, directions: Float64Array, radius_mm: Float64Array
+) -> tuple[Box, BoolArray]:
+    """Voxels nearer to ``centre`` than the radius of the ray that points at them, of those that ``inside`` marks.
+
+    Returns
+    -------
+    box : where in [z, y, x] they lie
+    mask : bool on that box
+    """
+    reach, surely = float(radius_mm.max()), radius_mm.min()
     spacing = np.array(geometry.spacing_mm)
     low = np.maximum(np.floor(centre - reach / spacing), 0).astype(int)
-    high = np.minimum(np.ceil(centre + reach / spacing) + 1, shape).astype(int)
-    axes = [(np.arange(low[a], high[a]) - centre[a]) * spacing[a] for a in range(3)]
-    mask = np.zeros(shape, dtype=bool)
-    box = mask[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
+    high = np.minimum(np.ceil(centre + reach / spacing) + 1, inside.shape).astype(int)
+    box = (slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2]))
+    z, y, x = (((np.arange(low[a], high[a]) - centre[a]) * spacing[a]).astype(np.float32) for a in range(3))
+    mask = np.zeros((z.size, y.size, x.size), dtype=bool)
     towards = directions.astype(np.float32)
-    for k, z in enumerate(axes[0]):  # slice by slice: all rays at once would take gigabytes for a wide ring
-        offset = np.stack(np.meshgrid([z], axes[1], axes[2], indexing="ij"), axis=-1)[0].astype(np.float32)
-        distance = np.linalg.norm(offset, axis=-1)
-        near = distance <= reach
-        ray = (offset[near] @ towards.T).argmax(axis=-1)
-        box[k][near] = distance[near] <= radius_mm[ray]
-    return mask
+    # Slice by slice: all rays at once would take gigabytes for a wide ring.
+    for out, allowed, height in zip(mask, inside[box], z, strict=True):
+        distance = np.sqrt(height**2 + y[:, None] ** 2 + x**2)
+        out[:] = (distance <= surely) & (allowed > 0)
+        row, column = np.nonzero((distance <= reach) & (distance > surely) & (allowed > 0))
+        offset = np.stack([np.full(row.size, height), y[row], x[column]], axis=1)
+        out[row, column] = distance[row, column] <= radius_mm[(offset @ towards.T).argmax(axis=1)]
+    return box, mask

@@ -38,7 +38,7 @@ def test_a_star_of_constant_radius_is_a_ball(spacing):
     geometry = Geometry(shape, spacing)
     centre = np.array([n / 2 for n in shape])
     rays = sphere_directions(200)
-    mask = star_mask(shape, geometry, centre, rays, np.full(200, radius))
+    mask = star(np.ones(shape, bool), geometry, centre, rays, np.full(200, radius))
     assert mask.sum() * geometry.voxel_ml == pytest.approx(4 / 3 * np.pi * radius**3 / 1000, rel=0.03)
     index = np.argwhere(mask)
     assert np.linalg.norm((index - centre) * spacing, axis=1).max() <= radius + 1e-3
@@ -46,8 +46,26 @@ def test_a_star_of_constant_radius_is_a_ball(spacing):
 
 def test_a_star_at_the_edge_stays_inside_the_array():
     geometry = Geometry((10, 10, 10), (1.0, 1.0, 1.0))
-    mask = star_mask((10, 10, 10), geometry, np.zeros(3), sphere_directions(50), np.full(50, 6.0))
+    mask = star(np.ones((10, 10, 10), bool), geometry, np.zeros(3), sphere_directions(50), np.full(50, 6.0))
     assert np.array_equal(mask, np.linalg.norm(np.indices((10, 10, 10)), axis=0) <= 6.0)
+
+
+def test_a_star_of_uneven_rays_ends_at_the_nearest_ray_and_holds_only_what_is_inside():
+    rng = np.random.default_rng(5)
+    geometry = Geometry((40, 50, 44), (1.0, 0.8, 0.9))
+    centre, rays, radius = np.array([19.3, 24.8, 21.1]), sphere_directions(60), rng.uniform(4.0, 14.0, 60)
+    inside = rng.random(geometry.shape) < 0.7
+    offset = (np.moveaxis(np.indices(geometry.shape), 0, -1) - centre) * np.array(geometry.spacing_mm)
+    nearest = (offset @ rays.T).argmax(axis=-1)
+    expected = (np.linalg.norm(offset, axis=-1) <= radius[nearest]) & inside
+    assert np.array_equal(star(inside, geometry, centre, rays, radius), expected)
+
+
+def star(inside, geometry, centre, rays, radius):
+    box, mask = star_mask(inside, geometry, centre, rays, radius)
+    out = np.zeros(inside.shape, bool)
+    out[box] = mask
+    return out
 
 
 def shell(core_mm, outer_mm, spacing=(1.0, 1.0, 1.0), n=61):
