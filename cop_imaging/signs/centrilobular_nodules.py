@@ -129,7 +129,7 @@ class CentrilobularNodules:
         """Count, sizes, places and spacing of the nodules, with the interval of the tried limits."""
         del earlier
         c = self.config
-        spots = blobs(scene, c.scales_mm, c.strength_hu)
+        spots = blobs(scene, c.scales_mm, c.strength_hu, least_roundness=c.roundness, least_surface_mm=c.surface_mm)
         certain = ~scene.uncertain[voxels_of(spots, scene)]
         found = self._chosen(spots, certain, c.open_share)
         mask, lesions = marked(found, scene)
@@ -147,18 +147,16 @@ class CentrilobularNodules:
         return seen(self, score, spans(value, moved), mask, lesions)
 
     def _chosen(self, spots: Blobs, allowed: BoolArray, open_share: float) -> Blobs:
-        """The spots that are nodules: round, ending on all sides, small, off the surface, in a group."""
+        """The spots that are nodules: ending on all sides, small, in a group."""
         c = self.config
         diameter = 2.0 * spots.radius_mm
         single = spots.chosen(
             allowed
             & (spots.contrast_hu >= c.contrast_hu)
-            & (spots.roundness >= c.roundness)
             & (spots.open_share <= open_share)
             & (spots.spread <= c.spread)
             & (diameter >= c.diameter_mm[0])
             & (diameter <= c.diameter_mm[1])
-            & (spots.surface_mm >= c.surface_mm)
         )
         return grouped(without_doubles(single, c.diameter_mm[0]), c.group_mm, c.group_count)
 

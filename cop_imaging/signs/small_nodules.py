@@ -121,7 +121,7 @@ class SmallNodules:
         """Count, sizes and places of the nodules, with the interval of the tried limits."""
         del earlier
         c = self.config
-        spots = blobs(scene, c.scales_mm, c.strength_hu)
+        spots = self._spots(scene)
         certain = ~scene.uncertain[voxels_of(spots, scene)]
         inner = ~self._at_hilum(spots, scene)
         found = self._chosen(spots, certain & inner, c.open_share)
@@ -141,9 +141,13 @@ class SmallNodules:
 
     def nodules(self, scene: Scene) -> Blobs:
         """The nodules themselves, strongest first."""
-        spots = blobs(scene, self.config.scales_mm, self.config.strength_hu)
+        spots = self._spots(scene)
         certain = ~scene.uncertain[voxels_of(spots, scene)] & ~self._at_hilum(spots, scene)
         return self._chosen(spots, certain, self.config.open_share)
+
+    def _spots(self, scene: Scene) -> Blobs:
+        c = self.config
+        return blobs(scene, c.scales_mm, c.strength_hu, least_roundness=c.roundness, least_surface_mm=0.0)
 
     def _at_hilum(self, spots: Blobs, scene: Scene) -> BoolArray:
         """Whether a blob touches the mediastinal surface: a vessel that the mask cuts looks as if it ended there."""
@@ -152,13 +156,12 @@ class SmallNodules:
         return out
 
     def _chosen(self, spots: Blobs, allowed: BoolArray, open_share: float) -> Blobs:
-        """The spots that are nodules: dense, round, ending on all sides, and of the right size."""
+        """The spots that are nodules: dense, ending on all sides, and of the right size."""
         c = self.config
         diameter = 2.0 * spots.radius_mm
         single = spots.chosen(
             allowed
             & (spots.contrast_hu >= c.contrast_hu)
-            & (spots.roundness >= c.roundness)
             & (spots.open_share <= open_share)
             & (spots.spread <= c.spread)
             & (diameter >= c.diameter_mm[0])

@@ -71,13 +71,17 @@ class Blobs:
         return type(self)(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
-def blobs(scene: Scene, scales_mm: tuple[float, ...], least_hu: float) -> Blobs:
+def blobs(
+    scene: Scene, scales_mm: tuple[float, ...], least_hu: float, *, least_roundness: float, least_surface_mm: float
+) -> Blobs:
     """Blobs of the lungs with a strength of at least ``least_hu``, strongest first, each once per scale.
 
     Parameters
     ----------
     scales_mm : tuple of float
         SD of the Gaussians of the Laplacian; a ball of radius r answers most strongly at r / sqrt(3).
+    least_roundness, least_surface_mm : float
+        What is less round, or nearer to the surface of the lung, is not followed by rays and left out.
 
     Source
     ------
@@ -97,14 +101,15 @@ def blobs(scene: Scene, scales_mm: tuple[float, ...], least_hu: float) -> Blobs:
     found = [peaks(*grids[scale >= COARSE_FROM_MM], scale, least_hu) for scale in scales_mm]
     point = np.concatenate([p for p, _, _ in found])
     strength, roundness = (np.concatenate([f[k] for f in found]) for k in (1, 2))
-    order = np.argsort(-strength, kind="stable")
-    point = point[order]
-    radius, spread, open_share, peak, base = profiles(density, fine, point)
     # The distance runs to the middle of the first voxel outside; the surface lies half a voxel before it.
     surface = distance_to(~inside_coarse, coarse) - np.float32(GRID_MM)
     at = coarse.to_index(point).T
     surface_mm = np.maximum(ndimage.map_coordinates(surface, at, order=1, mode="nearest", output=np.float64), 0.0)
-    return Blobs(point, strength[order], roundness[order], radius, spread, open_share, peak, base, surface_mm)
+    order = np.argsort(-strength, kind="stable")
+    order = order[((roundness >= least_roundness) & (surface_mm >= least_surface_mm))[order]]
+    point, strength, roundness, surface_mm = point[order], strength[order], roundness[order], surface_mm[order]
+    radius, spread, open_share, peak, base = profiles(density, fine, point)
+    return Blobs(point, strength, roundness, radius, spread, open_share, peak, base, surface_mm)
 
 
 def peaks(
