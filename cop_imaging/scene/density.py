@@ -31,7 +31,8 @@ def density_modes_hu(smooth_hu: Int16Array, lungs: UInt8Array) -> tuple[float, f
     values = smooth_hu[(lungs > 0) & (smooth_hu < AERATED_HU[1]) & (smooth_hu >= AERATED_HU[0])]
     if values.size == 0:
         return USUAL_HU, None
-    counts, edges = np.histogram(values, bins=np.arange(AERATED_HU[0], AERATED_HU[1] + BIN_HU, BIN_HU))
+    bins = (AERATED_HU[1] - AERATED_HU[0]) // BIN_HU
+    counts, edges = np.histogram(values, bins=bins, range=AERATED_HU)
     blurred = ndimage.gaussian_filter1d(counts.astype(np.float64), MODE_SMOOTHING_BINS)
     middle = (edges[:-1] + edges[1:]) / 2
     k = int(np.argmax(blurred))

@@ -38,7 +38,7 @@ def zones(lungs: UInt8Array) -> UInt8Array:
     out = np.zeros(lungs.shape, dtype=np.uint8)
     for side, first in ((RIGHT, 1), (LEFT, 4)):
         mine = lungs == side
-        per_slice = mine.sum(axis=(1, 2)).astype(np.float64)
+        per_slice = np.array([np.count_nonzero(level) for level in mine], dtype=np.float64)
         total = per_slice.sum()
         if total == 0:
             continue
@@ -96,12 +96,14 @@ def dependent_mm(lungs: UInt8Array, geometry: Geometry, gravity: Gravity) -> Any
     axis, sign = along_gravity(gravity)
     n = lungs.shape[axis]
     out = np.zeros(lungs.shape, dtype=np.float16)
-    index = np.arange(n).reshape([n if a == axis else 1 for a in range(3)])
+    index = np.arange(n, dtype=np.int16).reshape([n if a == axis else 1 for a in range(3)])
+    heights = (np.arange(n) * geometry.spacing_mm[axis]).astype(np.float16)
     for side in (RIGHT, LEFT):
         mine = lungs == side
         lowest = n - 1 - np.argmax(np.flip(mine, axis=axis), axis=axis) if sign > 0 else np.argmax(mine, axis=axis)
-        height = np.abs(np.expand_dims(lowest, axis) - index) * geometry.spacing_mm[axis]
-        np.copyto(out, height.astype(np.float16), where=mine)
+        above = np.abs(np.expand_dims(lowest.astype(np.int16), axis) - index)
+        for level, voxels, inside in zip(out, above, mine, strict=True):
+            np.copyto(level, heights[voxels], where=inside)
     return out
 
 

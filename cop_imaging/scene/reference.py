@@ -18,10 +18,11 @@ def lung_reference(scene: Scene) -> LungReference:
     """Volumes of the lungs against which the extents of all signs are measured."""
     inside = scene.lungs > 0
     ml = scene.geometry.voxel_ml
-    side = tuple(float((scene.lungs == s).sum()) * ml for s in (RIGHT, LEFT))
-    zone_ml = np.bincount(scene.zone.ravel(), minlength=7)[1:7] * ml
+    side = tuple(float(np.count_nonzero(scene.lungs == s)) * ml for s in (RIGHT, LEFT))
+    zone_ml = np.array([np.count_nonzero(scene.zone == k) for k in range(1, 7)]) * ml
     edges = np.arange(0.0, DEEPEST_MM + DEPTH_BIN_MM, DEPTH_BIN_MM)
-    counts = np.histogram(np.minimum(scene.depth_mm[inside], DEEPEST_MM), bins=edges)[0]
+    depth = np.minimum(scene.depth_mm[inside], DEEPEST_MM)
+    counts = np.histogram(depth, bins=edges.size - 1, range=(edges[0], edges[-1]))[0]
     total = float(counts.sum())
     outer = float(np.interp(1 / 3, np.concatenate([[0.0], np.cumsum(counts) / max(total, 1.0)]), edges))
     axis, _ = along_gravity(scene.gravity)

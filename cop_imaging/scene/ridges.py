@@ -5,6 +5,7 @@ What lies outside the lungs is first replaced by nearby lung, so that the pleura
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -17,8 +18,11 @@ from cop_imaging.core.geometry import Geometry
 from cop_imaging.core.grid import resample, smoothed
 from cop_imaging.core.ridges import Ridges, Sheets
 from cop_imaging.core.scene import Scene
+from cop_imaging.core.threads import on_threads
 
 __all__ = ["ridges_of"]
+
+Voxels = NDArray[np.int64]
 
 GRID_MM = 1.2
 LUNG_HU = (-1024.0, 150.0)
@@ -34,6 +38,10 @@ REACH_MM, STEP_MM = 6.0, 0.6
 BREADTH_MM, DIRECTIONS, BEND_MM = 4.0, 8, 1.0
 FLANK_MM = 1.5
 """How far beyond its half width a sheet must still have the same lung on both sides."""
+AT_ONCE = 1 << 16
+"""Voxels whose derivatives are looked at at once."""
+ROUNDING = 1e-5
+"""What single precision may take off a norm, as a share."""
 
 
 def ridges_of(scene: Scene) -> Ridges:
@@ -48,9 +56,12 @@ def ridges_of(scene: Scene) -> Ridges:
     voxels = np.flatnonzero(inner)
     raw = resample(scene.hu, scene.geometry, grid, antialias=True)
     fine = smoothed(inward(raw, lungs > 0, grid), grid, FINE_MM)
-    low = eigenvalues(hessian_at(fine, voxels, grid.spacing_mm))[0]
+
+    def strength(some: Voxels) -> Float64Array:
+        return np.maximum(-eigenvalues(hessian_at(fine, some, grid.spacing_mm))[0], 0.0) * FINE_MM**2
+
     line = np.zeros(grid.shape, dtype=np.float32)
-    line.ravel()[voxels] = np.maximum(-low, 0.0) * FINE_MM**2
+    line.ravel()[voxels] = np.concatenate(on_threads(strength, pieces(voxels)))
     smooth = resample(scene.smooth_hu, scene.geometry, grid)
     deep = resample(scene.depth_mm, scene.geometry, grid) > PLEURA_MM
     return Ridges(grid, fine, line, (lungs > 0) & deep, smooth, sheets_in(smooth, lungs, voxels, grid))
@@ -66,18 +77,27 @@ def inward(hu: AnyArray, inside: BoolArray, grid: Geometry) -> Float32Array:
     return out
 
 
-def sheets_in(smooth_hu: AnyArray, lungs: UInt8Array, voxels: NDArray[np.int64], grid: Geometry) -> Sheets:
+def sheets_in(smooth_hu: AnyArray, lungs: UInt8Array, voxels: Voxels, grid: Geometry) -> Sheets:
     """Points on the middle of bright sheets that have the same lung on both sides."""
     filled = inward(smooth_hu, lungs > 0, grid)
     image = smoothed(filled, grid, SHEET_MM)
-    hessian = hessian_at(image, voxels, grid.spacing_mm)
-    low, middle, _ = eigenvalues(hessian)
-    kept = (-low * SHEET_MM**2 > LEAST_HU) & (middle > MOST_TUBE * low)
-    voxels, low = voxels[kept], low[kept]
-    normal = eigenvectors([h[kept] for h in hessian], low)
-    off = -(gradient_at(image, voxels, grid.spacing_mm) * normal).sum(axis=1) / low
-    kept = np.abs(off) < OFF_MIDDLE * np.linalg.norm(normal * np.array(grid.spacing_mm), axis=1)
-    voxels, normal, off = voxels[kept], normal[kept], off[kept]
+
+    def middles(some: Voxels) -> tuple[Voxels, Float64Array, Float64Array]:
+        hessian = hessian_at(image, some, grid.spacing_mm)
+        # No curvature exceeds the norm of them all, and most of the lung is flat.
+        square = sum(h**2 for h in hessian[:3]) + 2.0 * sum(h**2 for h in hessian[3:])
+        steep = square > (LEAST_HU / SHEET_MM**2) ** 2 * (1.0 - ROUNDING)
+        some, hessian = some[steep], [h[steep] for h in hessian]
+        low, middle, _ = eigenvalues(hessian)
+        kept = (-low * SHEET_MM**2 > LEAST_HU) & (middle > MOST_TUBE * low)
+        some, low = some[kept], low[kept]
+        normal = eigenvectors([h[kept] for h in hessian], low)
+        off = -(gradient_at(image, some, grid.spacing_mm) * normal).sum(axis=1) / low
+        kept = np.abs(off) < OFF_MIDDLE * np.linalg.norm(normal * np.array(grid.spacing_mm), axis=1)
+        return some[kept], normal[kept], off[kept]
+
+    found = zip(*on_threads(middles, pieces(voxels)), strict=True)
+    voxels, normal, off = (np.concatenate(part) for part in found)
     at = np.stack(np.unravel_index(voxels, grid.shape), axis=1) * np.array(grid.spacing_mm) + off[:, None] * normal
     peak, dense, dark, thickness = across(filled, at, normal, grid)
     beyond = (thickness / 2.0 + FLANK_MM)[:, None] * normal
@@ -85,9 +105,15 @@ def sheets_in(smooth_hu: AnyArray, lungs: UInt8Array, voxels: NDArray[np.int64],
     bedded = np.ones(len(voxels), dtype=bool)
     for side in (at - beyond, at + beyond):
         bedded &= _sampled(lungs, side, grid, order=0) == own
-    breadth = along(filled, at, normal, (peak + dense) / 2.0, grid)
-    contrast = (peak - dense).astype(np.float32)
-    return Sheets(voxels, at, normal, peak, contrast, dark, thickness, breadth).where(bedded)
+    nothing = np.zeros_like(peak)
+    sheets = Sheets(voxels, at, normal, peak, (peak - dense).astype(np.float32), dark, thickness, nothing).where(bedded)
+    half = ((peak + dense) / 2.0)[bedded]
+    return replace(sheets, breadth=along(filled, sheets.position_mm, sheets.normal, half, grid))
+
+
+def pieces(voxels: Voxels) -> list[Voxels]:
+    """The voxels in pieces whose derivatives fit into the cache; one at least."""
+    return np.array_split(voxels, max(1, len(voxels) // AT_ONCE))
 
 
 def across(
