@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,8 @@ class LungReference:
 class Scene:
     """One volume and one anatomy on the lung crop, with the frames of reference that several signs share.
 
-    The maps are computed once, on first use, by the functions in ``makers``; ``scene.build_scene`` fills them in.
+    The maps are computed once, on first use, by the functions in ``makers``; ``scene.build_scene`` fills them in. A
+    thread that asks for a map which another one is making waits for it.
     Arrays of a scene are shared: a sign reads them and never writes to them.
     """
 
@@ -88,10 +90,16 @@ class Scene:
     """Most frequent density of haze, where haze fills most of the lungs."""
     issues: tuple[Issue, ...] = ()
     _maps: dict[str, Any] = field(default_factory=dict, repr=False)
+    _locks: dict[str, Lock] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._locks = {name: Lock() for name in self.makers}
 
     def _map(self, name: str) -> Any:
         if name not in self._maps:
-            self._maps[name] = self.makers[name](self)
+            with self._locks[name]:
+                if name not in self._maps:
+                    self._maps[name] = self.makers[name](self)
         return self._maps[name]
 
     @property

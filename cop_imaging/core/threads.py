@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import SimpleITK as sitk
 from threadpoolctl import threadpool_limits
 
-__all__ = ["on_threads", "side_by_side"]
+__all__ = ["on_threads", "side_by_side", "when_ready"]
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -33,6 +33,35 @@ def side_by_side(first: Callable[[], First], second: Callable[[], Second]) -> tu
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as pool:
         beside = pool.submit(second)
         return first(), beside.result()
+
+
+def when_ready(
+    work: Callable[[str, Mapping[str, Result]], Result], needs: Mapping[str, Collection[str]]
+) -> dict[str, Result]:
+    """Results by name, each made from those that it needs: which are ready begin in the order of ``needs``.
+
+    Parameters
+    ----------
+    work : function of a name and of what was made so far
+    needs : mapping
+        Names of what each needs. What is needed stands before what needs it.
+    """
+    found: dict[str, Result] = {}
+    if _count() == 1:
+        for name in needs:
+            found[name] = work(name, found)
+        return found
+    waiting = list(needs)
+    running: dict[Future[Result], str] = {}
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(_count()) as pool:
+        while waiting or running:
+            ready = [name for name in waiting if found.keys() >= set(needs[name])]
+            for name in ready[: _count() - len(running)]:
+                waiting.remove(name)
+                running[pool.submit(work, name, dict(found))] = name
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                found[running.pop(future)] = future.result()
+    return {name: found[name] for name in needs}
 
 
 def _count() -> int:

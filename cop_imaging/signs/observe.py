@@ -9,6 +9,7 @@ from cop_imaging.config import Section
 from cop_imaging.core.finding import Finding, Presence, Sign, not_assessable
 from cop_imaging.core.issue import EVERY_SIGN, Issue
 from cop_imaging.core.scene import Scene
+from cop_imaging.core.threads import when_ready
 from cop_imaging.signs.air_bronchogram import AirBronchogram, AirBronchogramConfig
 from cop_imaging.signs.bands import Bands, BandsConfig
 from cop_imaging.signs.bronchial_dilation import BronchialDilation, BronchialDilationConfig
@@ -99,7 +100,8 @@ def observe(
     """The finding of every sign; each sees the findings that it needs.
 
     A sign that an issue spoils is not assessable, and one whose lungs may be incomplete is bounded from below; with
-    gaps between slices no finding claims a volume.
+    gaps between slices no finding claims a volume. Signs that do not need each other are looked for at the same time
+    where SimpleITK may use several threads.
 
     Parameters
     ----------
@@ -111,14 +113,17 @@ def observe(
     spoiled = {name: issue.message for issue in issues for name in named(issue.spoils, every)}
     bounded = {name for issue in issues for name in named(issue.lower_bounds, every)}
     wanted = {sign.name for sign in signs} if names is None else with_needed(signs, names)
-    found: dict[str, Finding] = {}
-    for sign in (s for s in signs if s.name in wanted):
-        if sign.name in spoiled:
-            finding = not_assessable(sign, spoiled[sign.name])
+    by_name = {sign.name: sign for sign in signs if sign.name in wanted}
+
+    def observed(name: str, found: Mapping[str, Finding]) -> Finding:
+        sign = by_name[name]
+        if name in spoiled:
+            finding = not_assessable(sign, spoiled[name])
         else:
-            finding = replace(look_for(sign, scene, found), lower_bounds=sign.name in bounded)
-        found[sign.name] = finding if scene.acquisition.contiguous else _without_volumes(finding)
-    return tuple(found.values())
+            finding = replace(look_for(sign, scene, found), lower_bounds=name in bounded)
+        return finding if scene.acquisition.contiguous else _without_volumes(finding)
+
+    return tuple(when_ready(observed, {name: sign.needs for name, sign in by_name.items()}).values())
 
 
 def with_needed(signs: Sequence[Sign], names: Collection[str]) -> set[str]:

@@ -1,6 +1,8 @@
 """The scene of a made chest: the lung crop, and maps that are computed once."""
 
 import dataclasses
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -51,6 +53,24 @@ def test_slices_keep_their_identities(healthy, healthy_anatomy):
     named = build_scene(dataclasses.replace(healthy.volume, slices=slices), healthy_anatomy)
     assert len(named.slices) == named.hu.shape[0]
     assert named.slices[0].instance_number == named.box[0].start + 1
+
+
+def test_threads_that_ask_for_one_map_at_the_same_time_get_the_same_one(scene):
+    begun, again, go_on = threading.Event(), threading.Event(), threading.Event()
+
+    def slow(of):
+        (again if begun.is_set() else begun).set()
+        assert go_on.wait(20.0)
+        return np.zeros(of.lungs.shape, np.uint8)
+
+    shared = dataclasses.replace(scene, makers={**scene.makers, "zone": slow}, _maps={"smooth_hu": scene.smooth_hu})
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(lambda: shared.zone)
+        assert begun.wait(20.0)
+        second = pool.submit(lambda: shared.zone)
+        assert not again.wait(0.3)
+        go_on.set()
+        assert first.result() is second.result()
 
 
 def test_each_map_is_made_once_however_often_it_is_asked_for(scene):
