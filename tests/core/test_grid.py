@@ -252,6 +252,23 @@ def test_antialiasing_keeps_the_noise_of_fine_voxels_out_of_coarse_ones():
     assert np.array_equal(plain, asked)
 
 
+@pytest.mark.parametrize("spacing_mm", [(0.7, 0.9, 1.3), (2.0, 2.0, 2.0)])
+@pytest.mark.parametrize("where", [np.s_[4:9, 6:20, 3:17], np.s_[:3, 20:, :5], np.s_[:, :, :], np.s_[5:5]])
+def test_the_share_of_a_mask_is_its_interpolation_and_anti_aliased_that_of_its_blur(spacing_mm, where):
+    mask = np.zeros((17, 26, 21), dtype=bool)
+    mask[where] = np.random.default_rng(3).random(mask[where].shape) < 0.6
+    source = Geometry(mask.shape, (1.25, 1.0, 1.1), (3.0, 4.0, 5.0))
+    target = source.resampled(spacing_mm)
+    plain, blurred = (
+        grid.resample(mask.astype(np.float32), source, target, antialias=antialias) for antialias in (False, True)
+    )
+    above = grid.share_above(mask, source, target, 0.31, 0.97)
+    assert [np.array_equal(found, plain > limit) for found, limit in zip(above, (0.31, 0.97), strict=True)] == [
+        True
+    ] * 2
+    np.testing.assert_allclose(grid.share_of(mask, source, target), blurred, atol=1e-6)
+
+
 def test_smoothing_is_as_wide_in_mm_along_every_axis():
     geometry = Geometry((31, 41, 61), (2.0, 1.5, 1.0))
     point = np.zeros(geometry.shape, dtype=np.int16)

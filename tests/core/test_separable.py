@@ -88,3 +88,14 @@ def test_the_values_do_not_depend_on_the_slab_they_were_made_in():
     part = target.crop((slice(5, 77), slice(3, 40), slice(11, 50)))
     whole = resampled(values, source, target)[5:77, 3:40, 11:50]
     np.testing.assert_allclose(resampled(values, source, part), whole, atol=2e-6)
+
+
+@pytest.mark.parametrize("sigma", [(0.8, 0.6, 1.4), (0.0, 0.9, 0.0)])
+def test_a_blur_may_go_before_the_interpolation(sigma):
+    values = np.random.default_rng(5).normal(size=(33, 40, 47)).astype(np.float32)
+    source = Geometry(values.shape, (1.0, 1.1, 0.9))
+    target = source.resampled((2.1, 1.9, 1.7))
+    found = np.empty(target.shape, dtype=np.float32)
+    each_slab(values, source, target, found.__setitem__, sigma=sigma)
+    smooth = ndimage.gaussian_filter(values, sigma, truncate=3.0, mode="nearest")
+    np.testing.assert_allclose(found, resampled(smooth, source, target), atol=2e-6)
