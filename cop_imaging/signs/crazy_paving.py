@@ -111,6 +111,12 @@ class CrazyPavingConfig(Section):
         means="share of the voxels around that lie on the middle of a septum",
         source="set on made chests",
     )
+    septum_share_range: Limits = quantity(
+        (0.0, 0.006),
+        unit="1",
+        means="tried range of that share, from which the interval comes",
+        source="without septa all nets of lines on haze are counted; set on made chests",
+    )
     smallest_ml: float = quantity(
         1.0,
         low=0.1,
@@ -187,8 +193,11 @@ class CrazyPaving:
         without = union(sheets, earlier["honeycombing"].mask)
         lines = line_density(scene, sheets, lung_between(scene.ridges, bundles, scene.geometry))
         septa = self.septa(scene, lines)
-        mask, value = self._measured(scene, lines, septa, without, haze, c.strength_hu)
-        moved = [self._measured(scene, lines, septa, without, haze, limit)[1] for limit in c.strength_hu_range]
+        usual = (c.strength_hu, c.septum_share)
+        mask, value = self._measured(scene, lines, septa, without, haze, usual)
+        tried = [(limit, c.septum_share) for limit in c.strength_hu_range]
+        tried += [(c.strength_hu, share) for share in c.septum_share_range]
+        moved = [self._measured(scene, lines, septa, without, haze, limits)[1] for limits in tried]
         score = graded(value["crazy_paving.extent_percent"] or 0.0, c.possible_percent, c.present_percent)
         return seen(self, score, spans(value, moved), mask, lesion_table(mask, scene, c.smallest_ml))
 
@@ -209,13 +218,14 @@ class CrazyPaving:
         septa: Float32Array,
         without: BoolArray,
         haze: BoolArray,
-        limit_hu: float,
+        limits: Limits,
     ) -> tuple[BoolArray, dict[str, float | None]]:
-        """Mask and numbers under one limit."""
+        """Mask and numbers under limits of the lines' strength and of the septa's share."""
+        limit_hu, septum_share = limits
         c, grid = self.config, lines.geometry
         hazy_hu = float(np.clip(scene.aerated_mode_hu + c.above_aerated_hu, *c.between_hu_range))
         net = lines.counted & (lines.strength_hu > usual_strength(limit_hu, scene.noise_hu))
-        net &= (lines.between_hu > hazy_hu) & (lines.between_hu < c.between_most_hu) & (septa >= c.septum_share)
+        net &= (lines.between_hu > hazy_hu) & (lines.between_hu < c.between_most_hu) & (septa >= septum_share)
         net &= ~resample(without, scene.geometry, grid, method="nearest")
         net = keep_large(net, grid, c.smallest_ml)
         mask = on_scene(net, grid, scene, without)

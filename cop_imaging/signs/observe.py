@@ -12,6 +12,7 @@ from cop_imaging.core.scene import Scene
 from cop_imaging.core.threads import when_ready
 from cop_imaging.signs.air_bronchogram import AirBronchogram, AirBronchogramConfig
 from cop_imaging.signs.bands import Bands, BandsConfig
+from cop_imaging.signs.border import widened
 from cop_imaging.signs.bronchial_dilation import BronchialDilation, BronchialDilationConfig
 from cop_imaging.signs.bronchial_wall_thickening import BronchialWallThickening, BronchialWallThickeningConfig
 from cop_imaging.signs.cavity import Cavity, CavityConfig
@@ -156,7 +157,7 @@ def look_for(sign: Sign, scene: Scene, found: Mapping[str, Finding]) -> Finding:
     finding = sign.observe(scene, {name: found[name] for name in sign.needs})
     if finding.presence is Presence.NOT_ASSESSABLE:
         return finding
-    return replace(finding, reason="; ".join(r for r in (reason, finding.reason) if r))
+    return widened(replace(finding, reason="; ".join(r for r in (reason, finding.reason) if r)), scene)
 
 
 def named(names: tuple[str, ...], every: tuple[str, ...]) -> tuple[str, ...]:

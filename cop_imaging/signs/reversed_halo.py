@@ -9,6 +9,7 @@ import numpy as np
 
 from cop_imaging.core.arrays import BoolArray, Float64Array, Int32Array
 from cop_imaging.core.finding import Feature, Finding, Lesion, Reliability, not_assessable
+from cop_imaging.core.geometry import Box
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.distribution import distribution_features, distribution_of
@@ -97,17 +98,40 @@ class ReversedHalo:
         )
 
     def _values(self, scene: Scene, mask: BoolArray, rings: Sequence[Named]) -> dict[str, Span]:
-        """All measures; those of the best ring span the tried limits of the rim."""
+        """All measures; they span what the haloes and crescents become under the tried limits of the rim."""
         c = self.config
         names = [v.name for _, v in rings]
         table = distribution_of(self.name, mask, scene, smallest_patch_ml=0.0)
         table |= {f"reversed_halo.{n}_count": float(names.count(n)) for n in LOOK_ALIKES}
         table["reversed_halo.count"] = float(names.count("halo"))
         table["reversed_halo.possible_count"] = float(names.count("crescent"))
-        best = rings[0][0] if rings and rings[0][1].name in REAL else None
+        real = [ring for ring, v in rings if v.name in REAL]
         tried = [(limit, 0.5) for limit in c.rim_hu_range] + [(c.rim_hu, share) for share in c.edge_share_range]
-        moved = [measure_ring(scene, best.centre, c, rim_hu=h, edge_share=s) if best else None for h, s in tried]
-        return spans(table | _best(best), [table | _best(m) for m in moved])
+        moved = [self._moved(scene, real, rim_hu, share, table) for rim_hu, share in tried]
+        return spans(table | _best(real[0] if real else None), moved)
+
+    def _moved(
+        self, scene: Scene, real: Sequence[Ring], rim_hu: float, edge_share: float, usual: Mapping[str, float | None]
+    ) -> dict[str, float | None]:
+        """The numbers under other limits of the rim: a ring that is then none takes no place."""
+        if not real:
+            return dict(usual) | _best(None)
+        c = self.config.model_copy(update={"rim_hu": rim_hu})
+        rings = [measure_ring(scene, ring.centre, c, rim_hu=rim_hu, edge_share=edge_share) for ring in real]
+        mask = np.zeros(scene.lungs.shape, dtype=bool)
+        for ring in rings:
+            verdict = None if ring is None else verdict_of(ring, scene.aerated_mode_hu, c)
+            if ring is not None and verdict is not None and verdict.name in REAL:
+                box, ball = ball_of(ring, scene)
+                mask[box] |= ball
+        table = distribution_of(self.name, mask, scene, smallest_patch_ml=0.0)
+        return dict(usual) | table | _best(rings[0])
+
+
+def ball_of(ring: Ring, scene: Scene) -> tuple[Box, BoolArray]:
+    """Core and rim of a ring inside the lungs: a box, and bool on it."""
+    rays = sphere_directions(SPHERE_RAYS)
+    return star_mask(scene.lungs, scene.geometry, ring.centre, rays, ring.radius_by_ray_mm)
 
 
 def named_rings(scene: Scene, config: ReversedHaloConfig) -> tuple[list[Named], Int32Array]:
@@ -130,9 +154,7 @@ def named_rings(scene: Scene, config: ReversedHaloConfig) -> tuple[list[Named], 
     for ring, verdict in sorted(named, key=_clearness):
         if any(_same(ring, other, spacing) for other, _ in kept):
             continue
-        box, star = star_mask(
-            scene.lungs, scene.geometry, ring.centre, sphere_directions(SPHERE_RAYS), ring.radius_by_ray_mm
-        )
+        box, star = ball_of(ring, scene)
         mine = star & (labels[box] == 0)
         if mine.any():
             kept.append((ring, verdict))

@@ -115,6 +115,13 @@ def test_septa_in_haze_are_crazy_paving(seen, value):
     assert 0.0 < value(found, "ground_glass_share") <= 1.0
 
 
+def test_the_interval_of_crazy_paving_holds_its_net_without_septa(seen):
+    """With few septa the sign is small, or not there; how large it may be the whole net says."""
+    fine = net(7.0, 1.2, -250.0)
+    m = seen(haze(), fine)["crazy_paving"].measure("crazy_paving.volume_ml")
+    assert m.high > m.value + 5.0
+
+
 def test_the_same_septa_in_aerated_lung_are_no_crazy_paving(seen):
     assert seen(septa())["crazy_paving"].presence is Presence.ABSENT
 

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from cop_imaging.core import Acquisition, Presence
+from cop_imaging.signs import SIGNS
 from cop_imaging.signs.halo.limits import ReversedHaloConfig
 from cop_imaging.signs.halo.ring import measure_ring
 from cop_imaging.signs.halo.verdict import LOOK_ALIKES, verdict_of
+from cop_imaging.signs.observe import look_for
 
 SMALL = (66.0, 66.0, 66.0)
 
@@ -48,6 +50,15 @@ def test_a_ring_with_a_ground_glass_core_is_a_reversed_halo_of_its_size(ringed, 
     assert value(found, "best_coverage_deg") == 360.0
     assert value(found, "best_sphere_share") == 1.0
     assert value(found, "best_contrast_hu") == pytest.approx(620.0, abs=60.0)
+
+
+def test_volume_and_extent_span_what_the_ring_is_under_other_limits_of_its_rim(ringed):
+    signs = {sign.name: sign for sign in SIGNS}
+    consolidation = look_for(signs["consolidation"], ringed["scene"], {})
+    plain = signs["reversed_halo"].observe(ringed["scene"], {"consolidation": consolidation})
+    for name in ("volume_ml", "extent_percent"):
+        m = plain.measure(f"reversed_halo.{name}")
+        assert m.low < m.value < m.high, name
 
 
 def test_every_number_of_the_ring_lies_in_its_interval(ringed):
