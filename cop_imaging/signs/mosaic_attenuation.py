@@ -61,6 +61,14 @@ class MosaicAttenuationConfig(Section):
         means="density above which lung is no aerated lung to compare with",
         source="upper bound of aerated lung",
     )
+    even_above_mode_hu: float = quantity(
+        60.0,
+        low=20.0,
+        high=200.0,
+        unit="HU",
+        means="how much denser than the mode of aerated lung the even lung may be; denser lung is faint haze",
+        source="9 to 28 HU for even lung, 89 HU for the faint edge of wide-spread haze; set on made chests",
+    )
     grid_mm: float = quantity(
         2.0,
         low=1.0,
@@ -201,7 +209,14 @@ class MosaicAttenuation:
         work = scene.geometry.resampled((c.grid_mm,) * 3)
         density = clean_lung_hu(scene, dense, work, sigma_mm=c.average_mm, shell_mm=c.shell_mm)
         lung = resample(scene.lungs, scene.geometry, work, method="nearest") > 0
-        offset = against_even_lung(density, work, scene.gravity, scene.aerated_mode_hu, c.haze_hu)
+        offset = against_even_lung(
+            density,
+            work,
+            scene.gravity,
+            scene.aerated_mode_hu,
+            haze_hu=c.haze_hu,
+            above_mode_hu=c.even_above_mode_hu,
+        )
         if offset is None:
             return not_assessable(self, "too little aerated lung to compare lobules with")
         with np.errstate(invalid="ignore"):

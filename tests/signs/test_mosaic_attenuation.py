@@ -53,6 +53,14 @@ def test_dark_lobules_in_even_lung_are_a_mosaic(lungs, value):
         assert m.value is None or m.low is None or m.low <= m.value <= m.high, m.name
 
 
+def test_aerated_lung_that_faint_haze_spares_is_no_mosaic(lungs):
+    """Most of the lung is faint haze, which no sign counts: the spared lung is as dense as aerated lung always is."""
+    b = lungs(aerated_hu=-755.0)
+    lobules(b, hu=-870.0, half_mm=11.5)
+    assert b.scene().aerated_mode_hu == pytest.approx(-870.0, abs=10.0)
+    assert seen(b).presence is Presence.ABSENT
+
+
 def test_more_dark_lobules_are_more_of_it(lungs, value):
     extents = []
     for n in (0, 2, 5, 8):

@@ -51,7 +51,13 @@ def clean_lung_hu(
 
 
 def against_even_lung(
-    density_hu: Float32Array, geometry: Geometry, gravity: Gravity, aerated_mode_hu: float, haze_hu: float
+    density_hu: Float32Array,
+    geometry: Geometry,
+    gravity: Gravity,
+    aerated_mode_hu: float,
+    *,
+    haze_hu: float,
+    above_mode_hu: float,
 ) -> Float32Array | None:
     """HU above the most frequent density of aerated lung at the same height, float32; NaN where there is no lung.
 
@@ -64,6 +70,9 @@ def against_even_lung(
         Density between vessels; NaN where there is none.
     haze_hu : float
         Lung above it is not compared.
+    above_mode_hu : float
+        Even lung is at most so much denser than the mode of aerated lung. What is denser is faint haze, which is most
+        frequent where haze is wide-spread: then lung is compared with the mode instead.
 
     Returns
     -------
@@ -84,8 +93,9 @@ def against_even_lung(
         rest = values - terms @ plane
         rest -= mode_of(rest)
         even = np.abs(rest) < AROUND_MODE_HU
+    level = float(np.median(values - rest)) - aerated_mode_hu
     out = np.full(density_hu.shape, np.nan, dtype=np.float32)
-    out[lung] = rest
+    out[lung] = rest + (level if level > above_mode_hu else 0.0)
     return out
 
 
