@@ -38,7 +38,8 @@ FEW_FALSE_ALARMS = 0.08
 """Share of good masks that may be doubted when limits are looked for: below what is wanted, for chance."""
 VOXEL_ML = GRID_MM**3 / 1000.0
 WITHOUT: dict[str, dict[str, float]] = {
-    "by unclear volume alone": {"least_expected": 0.0, "most_disputed": 10.0, "most_watery": 1.0},
+    "by unclear volume alone": {"least_expected": 0.0, "most_disputed": 10.0, "most_watery": 1.0, "most_silent": 1.0},
+    "without the look for bronchi": {"most_silent": 1.0},
     "by the other numbers alone": {"most_unclear": 1.0, "most_unclear_turned": 1.0},
 }
 """Limits that are lifted to see what the rest is worth."""

@@ -65,6 +65,7 @@ def doubt_of(
         unclear=evidence.unclear if evidence else None,
         disputed=evidence.disputed if evidence else None,
         watery=evidence.watery if evidence else None,
+        silent=evidence.silent if evidence else None,
         turned=any(i.code == "geometry.mirrored" and i.severity is Severity.ERROR for i in volume.issues),
         given=given,
     )
@@ -102,6 +103,9 @@ def reasons(doubt: Doubt, config: DoubtConfig) -> list[tuple[str, float, float]]
     if watery is not None and watery > config.most_watery:
         words = f"{100.0 * watery:.0f} % of the airless lung in it may be pleural fluid"
         out.append((words, watery, config.most_watery))
+    if doubt.silent is not None and doubt.silent > config.most_silent:
+        words = f"{100.0 * doubt.silent:.0f} % of the airless lung in it shows no bronchus and may be pleural fluid"
+        out.append((words, doubt.silent, config.most_silent))
     if disputed is not None and disputed > config.most_disputed:
         words = f"as much as {100.0 * disputed:.0f} % of the airless lung may have been left out or be fluid"
         out.append((words, disputed, config.most_disputed))

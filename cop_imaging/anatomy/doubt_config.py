@@ -53,6 +53,15 @@ class DoubtConfig(Section):
         means="fluid expected in the mask, over its airless lung, from which the mask is doubtful",
         source=SOURCE,
     )
+    most_silent: float = quantity(
+        0.35,
+        low=0.0,
+        high=1.0,
+        unit="1",
+        means="airless lung far from any air, over all airless lung, from which the mask is doubtful",
+        source="lungs drowned in fluid and taken for airless have 0.7 and more, white lungs with open bronchi 0.15 at "
+        "most: benchmarks/lung_doubt.py",
+    )
     least_usable: float = quantity(
         0.8,
         low=0.0,

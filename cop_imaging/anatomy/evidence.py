@@ -12,7 +12,7 @@ from cop_imaging.anatomy.fluid_config import FluidConfig
 from cop_imaging.anatomy.lung_network import LungLogits
 from cop_imaging.core.arrays import BoolArray, Float32Array
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import components, dilated, opened, resample
+from cop_imaging.core.grid import components, dilated, distance_to, opened, resample, share_of
 
 __all__ = ["Evidence", "weigh_mask"]
 
@@ -29,6 +29,8 @@ class Evidence:
     """Airless lung that may have been left out, or that may as well be fluid, over all airless lung."""
     watery: float
     """Fluid that network and density expect in the mask, away from fluid that was found, over its airless lung."""
+    silent: float
+    """Airless lung that is farther from any air than bronchi lie apart, over all airless lung: fluid has no bronchi."""
 
 
 def weigh_mask(
@@ -67,7 +69,20 @@ def weigh_mask(
         unclear=float((1.0 - shares.max(axis=0))[within].sum()) / voxels,
         disputed=disputed,
         watery=watery,
+        silent=silent_share(
+            inside & within & (density > config.airless_hu), body & (smooth < config.air_hu), work, grid, config
+        ),
     )
+
+
+def silent_share(airless: BoolArray, air: BoolArray, work: Geometry, grid: Geometry, config: EvidenceConfig) -> float:
+    """``silent`` from airless lung in the mask on the network's grid, and the body's air on the work grid."""
+    much = config.much_ml / grid.voxel_ml
+    if not airless.any():
+        return 0.0
+    # The lumen of a small bronchus fills little of a cube of the network's.
+    away_mm = distance_to(share_of(air, work, grid) > config.least_air, grid)
+    return float((airless & (away_mm > config.silent_mm)).sum()) / max(float(airless.sum()), much)
 
 
 def airless_evidence(

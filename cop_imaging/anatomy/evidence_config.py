@@ -74,3 +74,27 @@ class EvidenceConfig(Section):
         means="airless lung that suspected fluid is held against where there is less of it",
         source="estimate",
     )
+    air_hu: float = quantity(
+        -200.0,
+        low=-900.0,
+        high=-150.0,
+        unit="HU",
+        means="density below which there is air, also in a small bronchus",
+        source="a lumen of 2 mm among tissue, blurred, lies below; estimate",
+    )
+    least_air: float = quantity(
+        0.02,
+        low=0.0,
+        high=1.0,
+        unit="1",
+        means="share of a cube of the network from which there is air in it",
+        source="one voxel of the work grid fills 0.08 of it; estimate",
+    )
+    silent_mm: float = quantity(
+        30.0,
+        low=5.0,
+        high=80.0,
+        unit="mm",
+        means="distance from air beyond which airless lung shows no bronchus",
+        source="open segmental bronchi lie 20 to 40 mm apart: no place is farther than half of it from one; estimate",
+    )

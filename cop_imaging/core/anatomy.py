@@ -42,6 +42,8 @@ class Doubt:
     """Airless lung that may have been left out, or that may as well be fluid, over all airless lung."""
     watery: float | None = None
     """Fluid that network and density expect in the mask, away from fluid that was found, over its airless lung."""
+    silent: float | None = None
+    """Airless lung that is farther from any air than bronchi lie apart, over all airless lung."""
     turned: bool = False
     """Ingestion is sure that the body lies the other way round than stated."""
     given: bool = False

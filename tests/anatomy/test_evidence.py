@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -138,3 +140,31 @@ def test_small_pieces_left_out_are_what_every_scan_has(side, counts):
     mask[12 : 12 + 2 * side, 36 : 36 + 2 * side, 20 : 20 + 2 * side] = False
     more = weighed(seen(), mask, hu=chest(AIRLESS)).disputed - weighed(seen(), whole(), hu=chest(AIRLESS)).disputed
     assert (more > 0.01) is counts
+
+
+BIG = Geometry((60, 70, 80), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))
+
+
+def silence(*bronchi, airless_z=60):
+    """How silent an airless block of 80 x 100 x 120 mm, or less of it in z, is with bronchi at these (y, x)."""
+    grid = BIG.resampled((4.0, 4.0, 4.0))
+    mask, hu = np.zeros(BIG.shape, dtype=bool), np.full(BIG.shape, TISSUE, dtype=np.float32)
+    mask[10:50, 10:60, 10:70] = True
+    hu[mask] = AIR
+    hu[10:airless_z, 10:60, 10:70] = AIRLESS
+    for y, x in bronchi:
+        hu[10:50, y, x] = -400.0
+    logits = np.zeros((len(CLASSES), *grid.shape), dtype=np.float32)
+    body = np.ones(BIG.shape, dtype=bool)
+    return weigh_mask(LungLogits(logits, grid), mask, None, body, hu, BIG, EvidenceConfig(), FluidConfig()).silent
+
+
+def test_airless_lung_without_any_air_inside_is_silent_and_the_less_the_more_bronchi_run_through_it():
+    shares = [silence(), silence((35, 40)), silence(*product((22, 48), (20, 40, 60)))]
+    assert shares[0] == pytest.approx(40 * 50 * 60 * 0.008 / 1000.0, abs=0.06)  # 0.96 L, held against one litre
+    assert shares == sorted(shares, reverse=True)
+    assert shares[2] < 0.1
+
+
+def test_a_layer_of_airless_lung_on_aerated_lung_is_not_silent():
+    assert silence(airless_z=22) == 0.0
