@@ -222,7 +222,7 @@ class _Look:
         if cells is not None and cells.any():
             near &= ~dilated(cells, self.grid, CELL_RIM_MM)
         self.closed = np.zeros(near.shape, dtype=bool)
-        axes = closed_axes(near, self.tissue, self.grid, config.widest_mm)
+        axes = closed_axes(near, self.tissue, self.grid, config.widest_mm, at_least=config.closed_axes)
         self.closed[near] = axes >= config.closed_axes
         # Where few voxels of a lumen are closed in as well it lies at the edge of the consolidation.
         certain = np.zeros(near.shape, dtype=bool)

@@ -195,7 +195,7 @@ def _candidates(scene: Scene, c: TractionBronchiectasisConfig) -> BoolArray:
 def _closed(scene: Scene, candidates: BoolArray, wall_hu: float, c: TractionBronchiectasisConfig) -> BoolArray:
     """Candidates that walls close in."""
     out = np.zeros(candidates.shape, dtype=bool)
-    axes = closed_axes(candidates, scene.smooth_hu > wall_hu, scene.geometry, c.widest_mm)
+    axes = closed_axes(candidates, scene.smooth_hu > wall_hu, scene.geometry, c.widest_mm, at_least=c.closed_axes)
     out[candidates] = axes >= c.closed_axes
     return out
 

@@ -26,22 +26,32 @@ RIM_MM = 1.2
 Ints = NDArray[np.int64]
 
 
-def closed_axes(candidates: BoolArray, tissue: BoolArray, geometry: Geometry, widest_mm: float) -> Ints:
-    """Axes of 13 along which each candidate (in scan order) has tissue on both sides, no farther apart than that."""
+def closed_axes(
+    candidates: BoolArray, tissue: BoolArray, geometry: Geometry, widest_mm: float, *, at_least: int
+) -> Ints:
+    """Axes of 13 along which each candidate (in scan order) has tissue on both sides, no farther apart than that.
+
+    They are counted no further where they can no longer become ``at_least``.
+    """
     reach = [int(np.ceil(widest_mm / s)) for s in geometry.spacing_mm]
     padded = np.pad(tissue, [(r, r) for r in reach])
     flat = padded.ravel()
     _, ny, nx = padded.shape
     jumps = np.array([ny * nx, nx, 1])
-    places = np.stack(np.unravel_index(np.flatnonzero(candidates), candidates.shape), axis=1)
-    start = (places + reach) @ jumps
-    closed = np.zeros(len(start), dtype=np.int64)
+    places = np.unravel_index(np.flatnonzero(candidates), candidates.shape)
+    start = sum((at + r) * jump for at, r, jump in zip(places, reach, jumps, strict=True))
+    closed = np.zeros(start.size, dtype=np.int64)
     spacing = np.array(geometry.spacing_mm)
     half = [d for d in np.ndindex(3, 3, 3) if d > (1, 1, 1)]
-    for direction in np.array(half) - 1.0:
+    left = np.arange(start.size)
+    for n, direction in enumerate(np.array(half) - 1.0):
+        left = left[closed[left] + AXES - n >= at_least]
         course = direction / np.linalg.norm(direction)
-        sides = [_met_mm(flat, start, course * sign, spacing, jumps, widest_mm) for sign in (1.0, -1.0)]
-        closed += sides[0] + sides[1] <= widest_mm
+        ahead = _met_mm(flat, start[left], course, spacing, jumps, widest_mm)
+        met = np.isfinite(ahead)
+        some = left[met]
+        behind = _met_mm(flat, start[some], -course, spacing, jumps, widest_mm)
+        closed[some[ahead[met] + behind <= widest_mm]] += 1
     return closed
 
 

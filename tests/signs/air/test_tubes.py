@@ -65,9 +65,9 @@ def test_a_voxel_in_a_tube_is_closed_in_but_along_it():
     air = rod(at, 2.0, (-30.0, 0.0, 0.0), (30.0, 0.0, 0.0))
     middle = np.zeros_like(air)
     middle[24, 24, 24] = True
-    assert closed_axes(middle, ~air, geometry, 8.0)[0] >= 9
-    assert closed_axes(middle, ~air, geometry, 8.0)[0] < AXES
-    assert closed_axes(middle, ~air, geometry, 2.0)[0] == 0
+    assert closed_axes(middle, ~air, geometry, 8.0, at_least=0)[0] >= 9
+    assert closed_axes(middle, ~air, geometry, 8.0, at_least=0)[0] < AXES
+    assert closed_axes(middle, ~air, geometry, 2.0, at_least=0)[0] == 0
 
 
 def test_a_voxel_beside_a_wall_is_not_closed_in():
@@ -75,4 +75,16 @@ def test_a_voxel_beside_a_wall_is_not_closed_in():
     wall = at[..., 1] > 2.0
     middle = np.zeros_like(wall)
     middle[24, 24, 24] = True
-    assert closed_axes(middle, wall, geometry, 10.0)[0] == 0
+    assert closed_axes(middle, wall, geometry, 10.0, at_least=0)[0] == 0
+
+
+def test_axes_are_counted_in_full_where_they_become_enough_and_are_too_few_elsewhere():
+    rng = np.random.default_rng(1)
+    geometry = Geometry((20, 24, 22), (1.25, 0.8, 0.9))
+    tissue = rng.random(geometry.shape) < 0.35
+    axes = closed_axes(~tissue, tissue, geometry, 4.0, at_least=0)
+    for least in (4, 7, 10):
+        found = closed_axes(~tissue, tissue, geometry, 4.0, at_least=least)
+        assert (axes >= least).any()
+        assert np.array_equal(found >= least, axes >= least)
+        assert np.array_equal(found[found >= least], axes[axes >= least])
