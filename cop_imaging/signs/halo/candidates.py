@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,8 +39,8 @@ HAZE_ABOVE_HU, GAS_BELOW_HU, WALL_ABOVE_HU = 70.0, 30.0, 80.0
 class Places:
     """Places of one kind, best enclosed first."""
 
-    centres: tuple[Float64Array, ...]
-    """Indices (z, y, x) on the scene's crop."""
+    centres: Iterator[Float64Array]
+    """Indices (z, y, x) on the scene's crop; each is looked for when it is asked for."""
     most: int
     """How many of them are worth a closer look."""
 
@@ -122,7 +123,7 @@ class _Look:
         kept = share >= np.where(inscribed < SMALL_MM, SMALL_ENCLOSED_SHARE, ENCLOSED_SHARE)
         return index[kept], inscribed[kept], share[kept]
 
-    def ranked(self, found: list[Found]) -> tuple[Float64Array, ...]:
+    def ranked(self, found: list[Found]) -> Iterator[Float64Array]:
         """The best enclosed first; what lies inside the inscribed ball of one before it is the same place."""
         points, radii, shares = (np.concatenate(part) for part in zip(*found, strict=True))
         order = np.argsort(-shares * np.sqrt(np.minimum(radii / WIDE_MM, 1.0)), kind="stable")
@@ -131,7 +132,7 @@ class _Look:
             away = np.linalg.norm((points[out] - points[k]) * GRID_MM, axis=1) if out else np.zeros(0)
             if (away > radii[out]).all():
                 out.append(int(k))
-        return tuple(self.crop.to_index(self.grid.to_patient(points[k].astype(np.float64))) for k in out)
+                yield self.crop.to_index(self.grid.to_patient(points[k].astype(np.float64)))
 
 
 def enclosed_share(
