@@ -5,6 +5,7 @@ All radii and distances are millimetres. The results do not depend on the number
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +24,7 @@ __all__ = [
     "components",
     "dilated",
     "distance_to",
+    "each_component",
     "eroded",
     "fill_holes",
     "image_of",
@@ -192,6 +194,13 @@ def components(mask: BoolArray, *, connectivity: Literal[6, 26] = 26) -> tuple[I
     """Labels 1..n of the connected components, largest first (ties by the first voxel), and n."""
     parts = parts_of(mask, connectivity=connectivity)
     return parts.labels(), len(parts)
+
+
+def each_component(mask: BoolArray) -> Iterator[tuple[Box, BoolArray]]:
+    """The box of each connected component, and the component in it, largest first."""
+    labels, _ = components(mask)
+    for label, (z, y, x) in enumerate(ndimage.find_objects(labels), start=1):
+        yield (z, y, x), labels[z, y, x] == label
 
 
 def volume_ml_by_label(labels: Int32Array, n: int, geometry: Geometry) -> Float64Array:

@@ -11,7 +11,17 @@ from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import BoolArray, Float32Array
 from cop_imaging.core.finding import Feature, Finding, Reliability
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import closed, distance_to, fill_holes, keep_large, resample, share_above
+from cop_imaging.core.grid import (
+    closed,
+    dilated,
+    distance_to,
+    each_component,
+    eroded,
+    fill_holes,
+    keep_large,
+    resample,
+    share_above,
+)
 from cop_imaging.core.parts import parts_of
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
@@ -164,6 +174,8 @@ class ConsolidationConfig(Section):
 SOLID_HU = 100
 INNER_SHARE = 0.95
 OUTER_SHARE = 0.3
+ROUNDING = 1e-4
+"""What single precision may take off a calibre, as a share."""
 
 
 @dataclass(frozen=True)
@@ -252,10 +264,12 @@ def consolidated(scene: Scene, view: View, low_hu: float, config: ConsolidationC
     dense = (view.hu > low_hu) & inside
     # Tubes of air are part of the patch: they do not make it thin.
     filled = closed(dense, grid, config.bronchogram_mm) & inside
-    marker = (distance_to(~filled, grid) > view.calibre_mm) & (view.opened_hu > low_hu)
+    marker = thicker_than(filled, view) & (view.opened_hu > low_hu)
     if not marker.any():
         return np.zeros(scene.lungs.shape, dtype=bool)
-    near = distance_to(marker, grid) <= view.calibre_mm + grid.spacing_mm[1]
+    near = np.zeros_like(marker)
+    for box, mine in each_component(dilated(marker, grid, float(view.calibre_mm.max()) + grid.spacing_mm[1])):
+        near[box] |= mine & (distance_to(marker[box], grid) <= view.calibre_mm[box] + grid.spacing_mm[1])
     patch = closed(dense & near, grid, config.bronchogram_mm)
     patch = without_nets(fill_holes(patch, axial=True) & inside, view.hu, view.lines, config)
     own = (scene.smooth_hu > low_hu) & (scene.lungs > 0)
@@ -263,6 +277,16 @@ def consolidated(scene: Scene, view: View, low_hu: float, config: ConsolidationC
     inner, outer = share_above(patch, grid, scene.geometry, INNER_SHARE, OUTER_SHARE)
     mask = (inner & (scene.lungs > 0)) | (outer & own)
     return keep_large(mask, scene.geometry, least_ml(scene.geometry, config.smallest_ml))
+
+
+def thicker_than(filled: BoolArray, view: View) -> BoolArray:
+    """Voxels of a mask that lie deeper in it than the calibre there: among those that lie deeper than the least one."""
+    grid, calibre = view.geometry, view.calibre_mm
+    core = eroded(filled, grid, float(calibre.min()) * (1.0 - ROUNDING))
+    out = np.zeros_like(filled)
+    for box, mine in each_component(dilated(core, grid, float(calibre.max()))):
+        out[box] |= mine & core[box] & (distance_to(~filled[box], grid) > calibre[box])
+    return out
 
 
 def without_nets(

@@ -308,3 +308,12 @@ def test_locked_arrays_are_taken_and_left_as_they_are():
         grid.resample(hu, geometry, geometry.resampled((3.0, 3.0, 3.0)), antialias=antialias)
     grid.smoothed(hu, geometry, 1.0)
     assert (mask.tobytes(), hu.tobytes()) == before
+
+
+@given(hnp.arrays(np.bool_, shapes))
+def test_components_in_their_boxes_make_up_the_mask(mask):
+    whole = np.zeros(mask.shape, dtype=int)
+    for box, mine in grid.each_component(mask):
+        assert mine.any(axis=(1, 2))[[0, -1]].all()
+        whole[box] += mine
+    assert np.array_equal(whole, mask)
