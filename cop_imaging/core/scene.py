@@ -49,6 +49,8 @@ class LungReference:
     """Share of the lungs within 5 mm of a bronchovascular bundle."""
     middle_along_gravity: float
     """Index along the gravity axis that halves the lungs' volume."""
+    centroid: Float64Array
+    """Index (z, y, x) of their centroid."""
 
 
 @dataclass(eq=False)

@@ -70,7 +70,7 @@ def costal_depth_mm(lungs: UInt8Array, geometry: Geometry, work: Geometry, media
     if not np.isfinite(depth).all():
         depth = np.zeros(work.shape, dtype=np.float32)
     out: Float32Array = resample(depth, work, geometry)
-    out[lungs == 0] = 0.0
+    out *= lungs > 0
     return out
 
 
@@ -116,6 +116,6 @@ def bundle_mm(
     bundle |= resample(airways, geometry, work, method="nearest")
     distance = distance_to(bundle, work)
     far = float(np.finfo(np.float16).max)
-    out = resample(np.minimum(distance, far), work, geometry).astype(np.float16)
-    out[lungs == 0] = 0
-    return out
+    out = resample(np.minimum(distance, far), work, geometry)
+    out *= lungs > 0
+    return out.astype(np.float16)

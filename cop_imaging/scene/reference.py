@@ -26,8 +26,11 @@ def lung_reference(scene: Scene) -> LungReference:
     total = float(counts.sum())
     outer = float(np.interp(1 / 3, np.concatenate([[0.0], np.cumsum(counts) / max(total, 1.0)]), edges))
     axis, _ = along_gravity(scene.gravity)
-    profile = inside.sum(axis=tuple(a for a in range(3) if a != axis)).astype(np.float64)
-    half = float(np.interp(0.5, np.cumsum(profile) / max(total, 1.0), np.arange(profile.size)))
+    plane = np.zeros(inside.shape[1:], dtype=np.int32)
+    for level in inside:
+        plane += level
+    profiles = (np.array([np.count_nonzero(level) for level in inside]), plane.sum(axis=1), plane.sum(axis=0))
+    half = float(np.interp(0.5, np.cumsum(profiles[axis]) / max(total, 1.0), np.arange(profiles[axis].size)))
     return LungReference(
         total_ml=total * ml,
         side_ml=(side[0], side[1]),
@@ -37,4 +40,5 @@ def lung_reference(scene: Scene) -> LungReference:
         outer_third_mm=outer,
         near_bundle_share=float((scene.bundle_mm[inside] <= BUNDLE_MM).mean()) if total else 0.0,
         middle_along_gravity=half,
+        centroid=np.array([float((np.arange(p.size) * p).sum()) / max(float(p.sum()), 1.0) for p in profiles]),
     )

@@ -12,12 +12,13 @@ from cop_imaging.config import Section, quantity
 from cop_imaging.core.arrays import AnyArray, BoolArray, Float64Array
 from cop_imaging.core.finding import Feature, Finding, Lesion, Reliability, not_assessable
 from cop_imaging.core.geometry import Box, Geometry
-from cop_imaging.core.grid import bounding_box, components, dilated, opened, volume_ml_by_label
+from cop_imaging.core.grid import bounding_box, dilated, opened
+from cop_imaging.core.parts import parts_of
 from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.air.tubes import Tubes, closed_axes, tubes_of
 from cop_imaging.signs.intervals import spans
-from cop_imaging.signs.lesions import lesions_of_labels
+from cop_imaging.signs.lesions import lesions_of_voxels
 from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 
@@ -169,34 +170,36 @@ class AirBronchogram:
         if dense is None:
             return not_assessable(self, "consolidation could not be assessed")
         c = self.config
-        labels = np.zeros(scene.lungs.shape, dtype=np.int32)
         if not dense.any():
-            return self._finding(labels, _nothing(), [])
+            return self._finding(np.zeros_like(dense), _nothing(), [])
         box = bounding_box(dense, scene.geometry, c.cuff_reach_mm)
         cells = earlier["honeycombing"].mask
         found = _Look(scene, dense, None if cells is None else cells[box], box, c)
         tubes = found.tubes(c.lumen_hu)
-        labels[box] = tubes.labels
+        placed = tubes.within(box, dense.shape)
         value = found.values(tubes)
         moved = [found.values(found.tubes(limit)) for limit in c.lumen_hu_range]
         lesions = tuple(
             lesion.model_copy(update={"details": {"length_mm": float(mm), "diameter_mm": found.width_mm(tubes, k)}})
             for k, (lesion, mm) in enumerate(
-                zip(lesions_of_labels(labels, len(tubes.length_mm), scene), tubes.length_mm, strict=False)
+                zip(
+                    lesions_of_voxels(placed.voxel, placed.tube, len(tubes.length_mm), scene),
+                    tubes.length_mm,
+                    strict=False,
+                )
             )
         )
-        return self._finding(labels, value, moved, lesions)
+        return self._finding(placed.mask, value, moved, lesions)
 
     def _finding(
         self,
-        labels: NDArray[np.int32],
+        mask: BoolArray,
         value: dict[str, float | None],
         moved: list[dict[str, float | None]],
         lesions: tuple[Lesion, ...] = (),
     ) -> Finding:
         c = self.config
         score = graded(value["air_bronchogram.length_mm"] or 0.0, c.possible_mm, c.present_mm)
-        mask: BoolArray = labels > 0
         return seen(self, score, spans(value, moved), mask, lesions)
 
 
@@ -212,17 +215,17 @@ class _Look:
         self.scene, self.box, self.config = scene, box, config
         self.dense, self.grid = dense[box], scene.geometry.crop(box)
         self.hu = scene.smooth_hu[box]
-        self.lungs = scene.lungs[box] > 0
-        tissue = (self.hu > config.tissue_hu) & self.lungs
+        lungs = scene.lungs[box] > 0
+        solid = (self.hu > config.tissue_hu) & lungs
         # Cuffs around bronchi are consolidated too where they go on from a patch and are thicker than a wall.
-        cuff = opened(tissue & dilated(self.dense, self.grid, config.cuff_reach_mm), self.grid, config.cuff_mm)
-        self.tissue = (tissue & self.dense) | cuff
-        near = dilated(self.tissue, self.grid, 0.5 * config.widest_mm) & ~self.tissue & self.lungs
+        cuff = opened(solid & dilated(self.dense, self.grid, config.cuff_reach_mm), self.grid, config.cuff_mm)
+        tissue = (solid & self.dense) | cuff
+        near = dilated(tissue, self.grid, 0.5 * config.widest_mm) & ~tissue & lungs
         near &= self.hu < config.lumen_hu_range[1]
         if cells is not None and cells.any():
             near &= ~dilated(cells, self.grid, CELL_RIM_MM)
         self.closed = np.zeros(near.shape, dtype=bool)
-        axes = closed_axes(near, self.tissue, self.grid, config.widest_mm, at_least=config.closed_axes)
+        axes = closed_axes(near, tissue, self.grid, config.widest_mm, at_least=config.closed_axes)
         self.closed[near] = axes >= config.closed_axes
         # Where few voxels of a lumen are closed in as well it lies at the edge of the consolidation.
         certain = np.zeros(near.shape, dtype=bool)
@@ -235,9 +238,9 @@ class _Look:
                 dark, self.grid, AERATED_WIDTH_MM
             )
         self.tree = dilated(scene.airways[box], self.grid, 1.0)
-        labels, n = components(self.dense)
-        self.large = int((volume_ml_by_label(labels, n, self.grid) >= LESION_ML).sum())
-        self.lesions = labels
+        parts = parts_of(self.dense)
+        self.large = int((parts.size * self.grid.voxel_ml >= LESION_ML).sum())
+        self.lesions = parts.first(self.large).labels()
 
     def tubes(self, lumen_hu: float) -> Tubes:
         """Tubes below a density that are bronchi."""
@@ -264,7 +267,7 @@ class _Look:
         }
         if self.large:
             held = np.unique(_beside(tubes, self.lesions, self.grid, c.widest_mm))
-            out["air_bronchogram.lesion_share"] = float(((held > 0) & (held <= self.large)).sum() / self.large)
+            out["air_bronchogram.lesion_share"] = float((held > 0).sum() / self.large)
         if not total:
             return out
         index = np.rint(tubes.piece_centre).astype(int)

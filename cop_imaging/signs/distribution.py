@@ -199,13 +199,7 @@ def _centroid(centroid_mm: Float64Array | None, scene: Scene) -> dict[str, float
     names = [f"centroid_{way}_mm" for way, _ in AXES]
     if centroid_mm is None:
         return dict.fromkeys(names)
-    plane = np.zeros(scene.lungs.shape[1:], dtype=np.int32)
-    for level in scene.lungs:  # no copy of the whole crop
-        plane += level > 0
-    column = np.array([np.count_nonzero(level) for level in scene.lungs])
-    profiles = (column, plane.sum(axis=1), plane.sum(axis=0))
-    middle = np.array([float((np.arange(p.size) * p).sum()) / max(float(p.sum()), 1.0) for p in profiles])
-    offset = centroid_mm - scene.geometry.to_patient(middle)
+    offset = centroid_mm - scene.geometry.to_patient(scene.reference.centroid)
     return {name: float(offset[k]) for name, (_, k) in zip(names, AXES, strict=True)}
 
 

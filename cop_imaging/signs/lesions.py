@@ -6,12 +6,12 @@ from typing import Literal
 
 import numpy as np
 
-from cop_imaging.core.arrays import AnyArray, BoolArray, Float64Array, Int32Array, Int64Array
+from cop_imaging.core.arrays import AnyArray, BoolArray, Float64Array, Int64Array
 from cop_imaging.core.finding import Lesion
 from cop_imaging.core.parts import parts_of
 from cop_imaging.core.scene import Scene
 
-__all__ = ["lesion_table", "lesions_of_labels"]
+__all__ = ["lesion_table", "lesions_of_labels", "lesions_of_voxels"]
 
 MOST_LESIONS = 50
 ZONE_NAMES: tuple[Literal["upper", "middle", "lower"], ...] = ("upper", "middle", "lower")
@@ -21,18 +21,27 @@ def lesion_table(mask: BoolArray, scene: Scene, smallest_ml: float) -> tuple[Les
     """The components of at least ``smallest_ml``, largest first, at most 50."""
     parts = parts_of(mask)
     n = min(int((parts.size * scene.geometry.voxel_ml >= smallest_ml).sum()), MOST_LESIONS)
-    return _lesions(*parts.first(n).voxels(), n, scene)
+    return lesions_of_voxels(*parts.first(n).voxels(), n, scene)
 
 
-def lesions_of_labels(labels: Int32Array, n: int, scene: Scene) -> tuple[Lesion, ...]:
-    """One row for each label 1..n (at most 50) that has voxels; all labels are measured in the same few passes."""
+def lesions_of_labels(labels: AnyArray, n: int, scene: Scene) -> tuple[Lesion, ...]:
+    """One row for each label 1..n (at most 50) that has voxels."""
+    flat = np.flatnonzero(labels)
+    return lesions_of_voxels(flat, labels.ravel()[flat].astype(np.int64) - 1, n, scene)
+
+
+def lesions_of_voxels(flat: Int64Array, own: AnyArray, n: int, scene: Scene) -> tuple[Lesion, ...]:
+    """One row for each lesion 0..n-1 (at most 50) that has voxels; all are measured in the same few passes.
+
+    Parameters
+    ----------
+    flat : int64 (v,)
+        Index of each voxel in the scene's crop, in the order of the array.
+    own : int (v,)
+        The lesion that it belongs to.
+    """
     n = min(n, MOST_LESIONS)
-    flat = np.flatnonzero((labels > 0) & (labels <= n))
-    return _lesions(flat, labels.ravel()[flat] - 1, n, scene)
-
-
-def _lesions(flat: Int64Array, own: Int32Array, n: int, scene: Scene) -> tuple[Lesion, ...]:
-    """One row for each of n lesions that has voxels, from the flat index of each voxel and the lesion it belongs to."""
+    flat, own = flat[own < n], own[own < n]
     if flat.size == 0:
         return ()
     # By label, then in the order of the array.

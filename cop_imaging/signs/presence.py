@@ -41,8 +41,10 @@ def seen(
     best_z: int | None = None,
 ) -> Finding:
     """The finding of a sign that was looked for; the best slice is that with most of the mask unless it is given."""
-    if best_z is None and mask.any():
-        best_z = int(np.argmax(np.count_nonzero(mask, axis=(1, 2))))
+    if not mask.any():
+        mask = np.broadcast_to(np.False_, mask.shape)  # most signs are absent: their masks take no memory
+    elif best_z is None:
+        best_z = int(np.argmax([np.count_nonzero(level) for level in mask]))
     return Finding(
         sign=sign.name,
         presence=presence_of(score),

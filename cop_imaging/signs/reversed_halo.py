@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cop_imaging.core.arrays import BoolArray, Float64Array, Int32Array
+from cop_imaging.core.arrays import BoolArray, Float64Array, Int16Array
 from cop_imaging.core.finding import Feature, Finding, Lesion, Reliability, not_assessable
 from cop_imaging.core.geometry import Box
 from cop_imaging.core.scene import Scene
@@ -134,7 +134,7 @@ def ball_of(ring: Ring, scene: Scene) -> tuple[Box, BoolArray]:
     return star_mask(scene.lungs, scene.geometry, ring.centre, rays, ring.radius_by_ray_mm)
 
 
-def named_rings(scene: Scene, config: ReversedHaloConfig) -> tuple[list[Named], Int32Array]:
+def named_rings(scene: Scene, config: ReversedHaloConfig) -> tuple[list[Named], Int16Array]:
     """Every ring with its verdict, haloes first and clearest first, and the voxels of each, labelled 1..n."""
     coarse = coarse_lung(scene)
     named = []
@@ -149,7 +149,7 @@ def named_rings(scene: Scene, config: ReversedHaloConfig) -> tuple[list[Named], 
         (nodule, Verdict("halo_nodule", f"{nodule.core_hu:.0f} HU inside {nodule.rim_hu:.0f} HU", 0.0))
         for nodule in nodules_with_halo(scene, coarse)
     ]
-    labels: Int32Array = np.zeros(scene.lungs.shape, dtype=np.int32)
+    labels: Int16Array = np.zeros(scene.lungs.shape, dtype=np.int16)
     kept: list[Named] = []
     for ring, verdict in sorted(named, key=_clearness):
         if any(_same(ring, other, spacing) for other, _ in kept):
@@ -218,7 +218,7 @@ def _numbers(ring: Ring) -> dict[str, float]:
     }
 
 
-def _lesions(rings: Sequence[Named], labels: Int32Array, scene: Scene) -> tuple[Lesion, ...]:
+def _lesions(rings: Sequence[Named], labels: Int16Array, scene: Scene) -> tuple[Lesion, ...]:
     """The rings as lesions: what each is, its numbers, and the test that told it."""
     kinds = {"halo": "reversed halo", "crescent": "crescent, possible"}
     kinds |= {n: f"no reversed halo: {means}" for n, means in LOOK_ALIKES.items()}

@@ -17,7 +17,7 @@ from cop_imaging.core.scene import Scene
 from cop_imaging.core.volume import Acquisition
 from cop_imaging.signs.air.tubes import Tubes, closed_axes, tubes_of
 from cop_imaging.signs.intervals import spans
-from cop_imaging.signs.lesions import lesions_of_labels
+from cop_imaging.signs.lesions import lesions_of_voxels
 from cop_imaging.signs.presence import graded, seen
 from cop_imaging.signs.reliability import by_thickness
 
@@ -163,16 +163,17 @@ class TractionBronchiectasis:
         value = _values(scene, tubes)
         moved = [_values(scene, found[limit]) for limit in limits]
         score = graded(value[f"{self.name}.length_mm"] or 0.0, c.possible_mm, c.present_mm)
-        labels = tubes.labels
         return seen(
             self,
             score,
             spans(value, moved),
-            labels > 0,
+            tubes.mask,
             lesions=tuple(
                 lesion.model_copy(update={"details": {"length_mm": float(mm)}})
                 for lesion, mm in zip(
-                    lesions_of_labels(labels, len(tubes.length_mm), scene), tubes.length_mm, strict=False
+                    lesions_of_voxels(tubes.voxel, tubes.tube, len(tubes.length_mm), scene),
+                    tubes.length_mm,
+                    strict=False,
                 )
             ),
         )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from cop_imaging.core.arrays import AnyArray, BoolArray, Float64Array, Int32Array
-from cop_imaging.core.geometry import Geometry
+from cop_imaging.core.arrays import AnyArray, BoolArray, Float64Array
+from cop_imaging.core.geometry import Box, Geometry
 from cop_imaging.core.parts import parts_of
 
 __all__ = ["AXES", "Tubes", "closed_axes", "tubes_of"]
@@ -105,16 +105,23 @@ class Tubes:
     piece_centre: Float64Array
 
     @property
-    def labels(self) -> Int32Array:
-        """int32 [z, y, x] tube of each voxel from 1 on, 0 outside."""
-        out = np.zeros(self.shape, dtype=np.int32)
-        out.ravel()[self.voxel] = self.tube + 1
+    def mask(self) -> BoolArray:
+        """bool [z, y, x] all of their voxels."""
+        out = np.zeros(self.shape, dtype=bool)
+        out.ravel()[self.voxel] = True
         return out
 
     def of(self, values: AnyArray) -> AnyArray:
         """Values of an array of that shape at their voxels, (v,)."""
         out: AnyArray = values[np.unravel_index(self.voxel, self.shape)]
         return out
+
+    def within(self, box: Box, shape: tuple[int, ...]) -> Tubes:
+        """The same in an array of that shape, of which this one is the part ``box``."""
+        low = [b.start for b in box]
+        at = tuple(i + k for i, k in zip(np.unravel_index(self.voxel, self.shape), low, strict=True))
+        voxel = np.ravel_multi_index(at, shape)
+        return replace(self, shape=shape, voxel=voxel, piece_centre=self.piece_centre + np.array(low))
 
     def only(self, kept: BoolArray) -> Tubes:
         """The tubes marked in ``kept`` (n,)."""

@@ -48,10 +48,23 @@ def test_short_tubes_are_left_out_and_the_longest_comes_first():
     tubes = tubes_of(mask, air_in(mask), geometry, 8.0, 0.0)
     assert len(tubes.length_mm) == 2
     assert tubes.length_mm[0] > tubes.length_mm[1]
-    assert tubes.labels[24, 34, 24] == 1
+    assert tubes.tube[tubes.voxel == np.ravel_multi_index((24, 34, 24), mask.shape)] == 0
     only = tubes.only(np.array([False, True]))
     assert only.length_mm.tolist() == [tubes.length_mm[1]]
-    assert (only.labels > 0).sum() == (tubes.labels == 2).sum()
+    assert np.array_equal(only.voxel, tubes.voxel[tubes.tube == 1])
+    assert np.array_equal(np.flatnonzero(only.mask), only.voxel)
+
+
+def test_tubes_of_a_part_lie_at_the_same_place_in_the_whole():
+    geometry, at = grid()
+    mask = rod(at, 1.5, (-15.0, -10.0, 0.0), (12.0, -10.0, 3.0)) | rod(at, 1.5, (-15.0, 10.0, 0.0), (15.0, 10.0, 0.0))
+    box = np.s_[3:45, 5:44, 10:40]
+    part = tubes_of(mask[box], air_in(mask[box]), geometry.crop(box), 8.0, 0.0).within(box, mask.shape)
+    whole = tubes_of(mask, air_in(mask), geometry, 8.0, 0.0)
+    assert np.array_equal(part.voxel, whole.voxel)
+    assert np.array_equal(part.tube, whole.tube)
+    np.testing.assert_allclose(part.piece_centre, whole.piece_centre)
+    assert np.array_equal(part.mask, mask)
 
 
 def test_nothing_has_no_tubes():
