@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
@@ -82,6 +83,32 @@ def test_every_measured_value_lies_in_its_declared_range(scene):
             assert feature.low is None or measure.value >= feature.low, feature.name
             assert feature.high is None or measure.value <= feature.high, feature.name
             assert measure.low <= measure.value <= measure.high, feature.name
+
+
+def test_signs_looked_for_at_the_same_time_are_those_looked_for_one_after_the_other(scene):
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    found = []
+    try:
+        for threads in (1, 3):
+            sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+            found.append(observe(dataclasses.replace(scene, _maps={"smooth_hu": scene.smooth_hu})))
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
+    assert vectorize(found[0]).values.tobytes() == vectorize(found[1]).values.tobytes()
+    for one, other in zip(*found, strict=True):
+        assert (one.sign, one.presence, one.lesions, one.best_z) == (
+            other.sign,
+            other.presence,
+            other.lesions,
+            other.best_z,
+        )
+        assert (one.mask is None and other.mask is None) or np.array_equal(one.mask, other.mask)
+
+
+def test_the_mask_of_an_absent_sign_takes_no_memory(scene):
+    absent = [f for f in observe(scene) if f.mask is not None and not f.mask.any()]
+    assert absent
+    assert all(f.mask.shape == scene.lungs.shape and not any(f.mask.strides) for f in absent)
 
 
 def test_an_issue_can_spoil_or_bound_every_sign_and_leaves_the_lungs(scene):

@@ -89,9 +89,10 @@ def blobs(
     """
     fine = scene.geometry.resampled((GRID_MM,) * 3)
     coarse = fine.resampled((2.0 * GRID_MM,) * 3)
-    density = np.clip(scene.smooth_hu, AIR_HU, TISSUE_HU).astype(np.float32)
+    density = scene.smooth_hu.astype(np.float32)
+    np.clip(density, AIR_HU, TISSUE_HU, out=density)
     # What lies outside looks like aerated lung: a nodule on the pleura keeps its inner half, the pleura is no ridge.
-    density[scene.lungs == 0] = scene.aerated_mode_hu
+    np.copyto(density, np.float32(scene.aerated_mode_hu), where=scene.lungs == 0)
     density = resample(density, scene.geometry, fine)
     inside = resample(scene.lungs, scene.geometry, fine, method="nearest") > 0
     inside_coarse = resample(inside, fine, coarse, method="nearest")
@@ -121,11 +122,12 @@ def peaks(
     unit = np.float32((scale_mm / step) ** 2)
     middle = (slice(1, -1),) * 3
     ridge = np.zeros_like(smooth)
-    inner = 6.0 * smooth[middle]
+    inner = ridge[middle]
+    np.multiply(smooth[middle], np.float32(6.0), out=inner)
     for axis in range(3):
         for side in (slice(2, None), slice(None, -2)):
             inner -= smooth[tuple(side if k == axis else slice(1, -1) for k in range(3))]
-    ridge[middle] = inner * unit
+    inner *= unit
     at = _highest(ridge, (ridge > least_hu) & inside)
     curvature = np.linalg.eigvalsh(_hessian(smooth, at)) * unit
     # Ascending: the strongest comes first, the weakest last.
