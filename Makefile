@@ -50,7 +50,7 @@ bench: $(READY)
 
 # Made chests: their physics, figures and speed, and the lung masks found in them (about an hour).
 bench-made: $(READY_DEV)
-	@for name in scanner_physics chest_physics phantom_figures phantom lung_doubt anatomy; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	@for name in scanner_physics chest_physics phantom_figures phantom lung_doubt anatomy signs; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # Lesions in real scans; COP_IMAGING_REAL_CT names the folder of the scans.
 bench-real: $(READY_DEV)
