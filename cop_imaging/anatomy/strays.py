@@ -7,7 +7,7 @@ import numpy as np
 from cop_imaging.anatomy.strays_config import StraysConfig
 from cop_imaging.core.arrays import BoolArray, Float32Array
 from cop_imaging.core.geometry import Geometry
-from cop_imaging.core.grid import bounding_box, components, dilated, eroded
+from cop_imaging.core.grid import bounding_box, components, dilated, eroded, smoothed
 
 __all__ = ["bowel_gas", "stray_tissue"]
 
@@ -44,10 +44,10 @@ def stray_tissue(
 ) -> BoolArray:
     """Pieces of ``dense`` tissue that are no lung, and the gas in ``airy`` that they touch.
 
-    Two kinds: pieces with much fat in them (stomach, spleen, omentum and the fat around them under a raised diaphragm),
-    and airless pieces that hardly touch aerated lung or fluid (spleen, kidney, crus, skin under a cover). A collapsed
-    or consolidated part of a lung lies broadly on the rest of it, or on the fluid that made it collapse. A whole lung
-    without air does not, so a piece is spared where little aerated lung is left on its side.
+    Two kinds: pieces with much fat in them (stomach, spleen, omentum and the fat around and between them under a raised
+    diaphragm), and airless pieces that hardly touch aerated lung or fluid (spleen, kidney, crus, skin under a cover).
+    A collapsed or consolidated part of a lung lies broadly on the rest of it, or on the fluid that made it collapse. A
+    whole lung without air does not, so a piece is spared where little aerated lung is left on its side.
 
     Parameters
     ----------
@@ -78,11 +78,9 @@ def stray_tissue(
         local, core = work.crop(box), cores[box] == k
         whole = dilated(core, local, reach) & dense[box]
         values = smooth[box][core]
-        # Where noise is strong consolidation has a share as dense as fat too, but not half of it.
-        fatty = (
-            volume_ml[k] >= config.smallest_fatty_ml
-            and float(np.median(values)) < config.fat_hu[1]
-            and float(((values > config.fat_hu[0]) & (values < config.fat_hu[1])).mean()) > config.most_fat
+        fatty = volume_ml[k] >= config.smallest_fatty_ml and (
+            _mostly_fat(values, config)
+            or (volume_ml[k] >= config.smallest_mixed_ml and _holds_fat(smooth[box], core, local, config))
         )
         if not fatty:
             if float(np.median(values)) < config.airless_hu:
@@ -103,3 +101,21 @@ def stray_tissue(
     met = np.bincount(bubbles[dilated(piece, work, config.core_mm)], minlength=n + 1) > 0
     met[0] = False
     return piece | met[bubbles]
+
+
+def _mostly_fat(values: Float32Array, config: StraysConfig) -> bool:
+    """Whether the usual density of a core is that of fat.
+
+    Where noise is strong consolidation has a share as dense as fat too, but not half of it.
+    """
+    fat = (values > config.fat_hu[0]) & (values < config.fat_hu[1])
+    return float(np.median(values)) < config.fat_hu[1] and float(fat.mean()) > config.most_fat
+
+
+def _holds_fat(smooth: Float32Array, core: BoolArray, geometry: Geometry, config: StraysConfig) -> bool:
+    """Whether much of a large core is fat even where noise is averaged out: organs with the fat between them."""
+    weight = smoothed(core.astype(np.float32), geometry, config.fat_average_mm)[core]
+    # Gas and bone beside the tissue would make any average of the two.
+    values = np.where(core, np.clip(smooth, *config.mixed_hu), np.float32(0.0))
+    average = smoothed(values, geometry, config.fat_average_mm)[core] / weight
+    return float(((average > config.fat_hu[0]) & (average < config.fat_hu[1])).mean()) > config.most_fat

@@ -96,6 +96,23 @@ def test_strong_noise_does_not_make_consolidation_fat():
     assert not dropped.any()
 
 
+LARGE = np.s_[22:47, 8:42, 8:38]
+
+
+def test_a_large_piece_of_organs_with_fat_between_them_is_dropped_though_most_of_it_is_no_fat():
+    layers = np.full((25, 34, 30), 45.0, dtype=np.float32)
+    layers[:, 6:13] = layers[:, 20:27] = -100.0
+    assert np.median(layers) > 0.0
+    dropped, dense = scene(LARGE, hu=layers, config=CONFIG.model_copy(update={"most_of_side": 0.0}))
+    assert dropped[dense].mean() > 0.95
+
+
+def test_in_a_large_piece_of_consolidation_strong_noise_makes_no_fat():
+    values = np.random.default_rng(5).normal(20.0, 150.0, (25, 34, 30)).astype(np.float32)
+    config = CONFIG.model_copy(update={"most_of_side": 0.0, "most_fat": 0.15})
+    assert not scene(LARGE, hu=values, config=config)[0].any()
+
+
 def test_small_pieces_as_dense_as_fat_may_be_consolidation_with_some_air_left():
     dropped, _ = scene(np.s_[26:38, 8:20, 8:20], hu=-100.0)
     assert not dropped.any()
