@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from cop_imaging.anatomy import AnatomyConfig, segment
 from cop_imaging.anatomy.body import find_body
@@ -77,3 +78,12 @@ def test_white_lung_on_the_ribs_is_lung_and_what_it_lies_on_is_not(found):
         assert -20 < np.median(volume.hu[z - 1 : z + 2, y - 3 : y + 4, x - 3 : x + 4]) < 400, (z, y, x)
     assert [at for at in CONSOLIDATED if anatomy.lungs[at] != RIGHT] == []
     assert [at for at in NO_LUNG if anatomy.lungs[at] > 0] == []
+
+
+@pytest.mark.parametrize("name", ["imlab_1", "imlab_2", "imlab_4"])
+def test_lungs_agree_with_the_masks_that_others_made(name):
+    folder = Path(FOLDER) / "small_with_mask"
+    volume = read_volume(folder / f"{name}_ct.nii.gz")
+    stored = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / f"{name}_lung.nii.gz")))
+    ours, drawn = segment(volume, AnatomyConfig(method="network")).lungs > 0, volume.stored.to_canonical(stored > 0)
+    assert 2.0 * (ours & drawn).sum() / (ours.sum() + drawn.sum()) > 0.975
