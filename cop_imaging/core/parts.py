@@ -60,13 +60,16 @@ class Parts:
 
 def parts_of(mask: BoolArray, *, connectivity: Literal[6, 26] = 26) -> Parts:
     """The components of [z, y, x] that hang together by faces (6), or by edges and corners too (26)."""
+    shape, hit = mask.shape, np.flatnonzero([level.any() for level in mask])
+    lowest = int(hit[0]) if hit.size else 0
+    mask = mask[lowest : int(hit[-1]) + 1] if hit.size else mask[:0]
     nz, ny, nx = mask.shape
     # Behind each row lies a voxel, and behind each slice a row, that belongs to nothing: no run has a wrong neighbour.
     guarded = np.zeros((nz, ny + 1, nx + 1), dtype=bool)
     guarded[:, :ny, :nx] = mask
     flat = guarded.ravel()
     change = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    if flat[0]:
+    if flat[:1].any():
         change = np.concatenate([[0], change])
     start, end = change[::2], change[1::2]
     row, level = nx + 1, (ny + 1) * (nx + 1)
@@ -88,4 +91,4 @@ def parts_of(mask: BoolArray, *, connectivity: Literal[6, 26] = 26) -> Parts:
     rank = np.empty(n, dtype=np.int32)
     rank[order] = np.arange(n, dtype=np.int32)
     at = start // row
-    return Parts(mask.shape, size[order], start - at - at // (ny + 1) * nx, length, rank[found])
+    return Parts(shape, size[order], start - at - at // (ny + 1) * nx + lowest * ny * nx, length, rank[found])

@@ -54,3 +54,12 @@ def test_a_mask_may_lie_in_a_larger_array_and_be_locked():
     part = parts_of(whole[1:6, 2:8, 3:9])
     assert part.size.tolist() == [24]
     assert np.array_equal(part.mask(), whole[1:6, 2:8, 3:9])
+
+
+def test_empty_levels_and_empty_masks_have_no_parts():
+    mask = np.zeros((7, 4, 5), dtype=bool)
+    assert len(parts_of(mask)) == 0
+    assert not parts_of(mask).mask().any()
+    assert len(parts_of(mask[:0])) == 0
+    mask[3, 0, 0] = mask[5, 3, 4] = True
+    assert np.array_equal(parts_of(mask).labels(), np.where(mask, np.cumsum(mask).reshape(mask.shape), 0))

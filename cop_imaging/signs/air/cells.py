@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-from scipy import ndimage
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
@@ -149,9 +148,20 @@ def _candidates(scene: Scene, deepest_mm: float, air_hu: float, wall_hu: float, 
     here &= (smooth[box] < air_hu) & (scene.lungs[box] > 0) & (scene.depth_mm[box] <= deepest_mm)
     here &= ~scene.airways[box]
     size = [max(3, round(NEIGHBOURS_MM / s) | 1) for s in geometry.spacing_mm]
-    here &= smooth[box] == ndimage.minimum_filter(smooth[box], size, mode="nearest")
-    out: Int64Array = np.argwhere(here) + low
+    at = np.stack(np.unravel_index(np.flatnonzero(here), here.shape), axis=1)
+    out: Int64Array = _darkest_around(smooth[box], at, size) + low
     return out
+
+
+def _darkest_around(values: AnyArray, at: Int64Array, size: list[int]) -> Int64Array:
+    """Those of the voxels (n, 3) that are as dark as any in a window of that size around them."""
+    offsets = np.stack(np.meshgrid(*(np.arange(n) - n // 2 for n in size), indexing="ij"), axis=-1).reshape(-1, 3)
+    last = np.array(values.shape) - 1
+    # The nearest first: each leaves fewer to be compared with the next.
+    for offset in offsets[np.argsort(np.abs(offsets).sum(axis=1), kind="stable")]:
+        beside = np.clip(at + offset, 0, last)
+        at = at[values[tuple(at.T)] <= values[tuple(beside.T)]]
+    return at
 
 
 def _measured(
