@@ -37,6 +37,8 @@ FRINGE_MM = 8.0
 """Width of the haze that may surround a rim."""
 MARGIN = 8
 """Samples by which a rim may lie farther out than its neighbours' wherever they are."""
+AT_ONCE = 512
+"""Voxels that are compared with all rays at once: what comes of it fits into the cache."""
 NEAR_SHARE, FAR_SHARE = 0.55, 1.8
 """What is nearer or farther than these shares of its neighbours' radius is a vessel in the core or another thing."""
 
@@ -276,13 +278,14 @@ def star_mask(
     high = np.minimum(np.ceil(centre + reach / spacing) + 1, inside.shape).astype(int)
     box = (slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2]))
     z, y, x = (((np.arange(low[a], high[a]) - centre[a]) * spacing[a]).astype(np.float32) for a in range(3))
-    mask = np.zeros((z.size, y.size, x.size), dtype=bool)
-    towards = directions.astype(np.float32)
-    # Slice by slice: all rays at once would take gigabytes for a wide ring.
-    for out, allowed, height in zip(mask, inside[box], z, strict=True):
-        distance = np.sqrt(height**2 + y[:, None] ** 2 + x**2)
-        out[:] = (distance <= surely) & (allowed > 0)
-        row, column = np.nonzero((distance <= reach) & (distance > surely) & (allowed > 0))
-        offset = np.stack([np.full(row.size, height), y[row], x[column]], axis=1)
-        out[row, column] = distance[row, column] <= radius_mm[(offset @ towards.T).argmax(axis=1)]
+    distance = np.sqrt(z[:, None, None] ** 2 + y[:, None] ** 2 + x**2)
+    allowed = inside[box] > 0
+    mask: BoolArray = (distance <= surely) & allowed
+    unsure = np.flatnonzero((distance <= reach) & (distance > surely) & allowed)
+    k, j, i = np.unravel_index(unsure, mask.shape)
+    offset, towards = np.stack([z[k], y[j], x[i]], axis=1), directions.astype(np.float32).T
+    ray = np.empty(unsure.size, dtype=np.int64)
+    for n in range(0, unsure.size, AT_ONCE):
+        ray[n : n + AT_ONCE] = (offset[n : n + AT_ONCE] @ towards).argmax(axis=1)
+    mask.ravel()[unsure] = distance.ravel()[unsure] <= radius_mm[ray]
     return box, mask
