@@ -78,8 +78,12 @@ def seen_lungs(
     )
     doubted = dense & ~enclosed & ~dilated(sure, work, config.reach_mm)
     watery = free & soft & (fluid > config.likely) & ~lobe
-    found &= ~stray_tissue(dense & ~enclosed, airy, aerated, enclosed, watery, right >= left, smooth, work, strays)
-    del airy, enclosed, dense, thick, sure
+    stray, unsure = stray_tissue(
+        dense & ~enclosed, airy, aerated, enclosed, watery, right >= left, smooth, work, strays
+    )
+    found &= ~stray
+    doubted |= unsure
+    del airy, enclosed, dense, thick, sure, stray, unsure
     side = np.where(right >= left, RIGHT, LEFT).astype(np.uint8)
     lungs = np.zeros(found.shape, dtype=np.uint8)
     for label in (RIGHT, LEFT):

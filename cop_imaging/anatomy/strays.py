@@ -41,13 +41,14 @@ def stray_tissue(
     smooth: Float32Array,
     work: Geometry,
     config: StraysConfig,
-) -> BoolArray:
-    """Pieces of ``dense`` tissue that are no lung, and the gas in ``airy`` that they touch.
+) -> tuple[BoolArray, BoolArray]:
+    """Pieces of ``dense`` tissue that are no lung, with the gas in ``airy`` that they touch, and some that may be none.
 
     Two kinds: pieces with much fat in them (stomach, spleen, omentum and the fat around and between them under a raised
     diaphragm), and airless pieces that hardly touch aerated lung or fluid (spleen, kidney, crus, skin under a cover).
     A collapsed or consolidated part of a lung lies broadly on the rest of it, or on the fluid that made it collapse. A
-    whole lung without air does not, so a piece is spared where little aerated lung is left on its side.
+    whole lung without air does not, so a piece is spared where little aerated lung is left on its side. Pieces that
+    touch more than those, but less than lung does, may be none: a wide aorta, the crus.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def stray_tissue(
     beside = lung_air | (enclosed & ~airy) | (dense & (smooth < config.airless_hu)) | fluid
     aerated_ml = [float((lung_air & (right == side)).sum()) * work.voxel_ml for side in (False, True)]
     volume_ml = np.bincount(cores.ravel(), minlength=n + 1) * work.voxel_ml
-    piece = np.zeros_like(dense)
+    piece, unsure = np.zeros_like(dense), np.zeros_like(dense)
     reach = config.core_mm + work.spacing_mm[0]
     for k in range(1, n + 1):
         if volume_ml[k] < config.smallest_ml:
@@ -91,16 +92,17 @@ def stray_tissue(
             around = dilated(whole, local, config.touch_mm) & ~whole
             touched = float((beside[box] & around).sum()) / max(float(around.sum()), 1.0)
             if touched >= config.least_touched:
+                unsure[box] |= whole & (touched < config.surely_touched)
                 continue
         # Corners lie farther from the core than its surface does; beside aerated lung they may be lung.
         others = dilated((cores[box] > 0) & ~core, local, reach) | dilated(lung_air[box], local, config.touch_mm)
         piece[box] |= whole | (dilated(core, local, 2.0 * reach) & dense[box] & ~others)
     if not piece.any():
-        return piece
+        return piece, unsure
     bubbles, n = components(airy & ~aerated)
     met = np.bincount(bubbles[dilated(piece, work, config.core_mm)], minlength=n + 1) > 0
     met[0] = False
-    return piece | met[bubbles]
+    return piece | met[bubbles], unsure
 
 
 def _mostly_fat(values: Float32Array, config: StraysConfig) -> bool:

@@ -57,6 +57,14 @@ class StraysConfig(Section):
         source="airless lung put into three scans and 9 made chests has 0.33 and more; spleen, liver and crus under "
         "diaphragms that were pushed up in 18 scans 0 to 0.4, half of the large pieces below 0.2",
     )
+    surely_touched: float = quantity(
+        0.33,
+        low=0.0,
+        high=1.0,
+        unit="1",
+        means="share of that shell below which an airless piece that is kept is doubted: it counts in intervals only",
+        source="as above: 0.33 is the least that airless lung had",
+    )
     most_of_side: float = quantity(
         0.3,
         low=0.0,

@@ -33,9 +33,10 @@ def scene(piece, *, hu=45.0, lung=LUNG, fluid=None, gas=None, rim=None, config=C
         airy[gas] = True
     smooth[airy] = -850.0
     smooth[piece] = hu
-    return stray_tissue(
+    dropped, _ = stray_tissue(
         dense, airy, aerated, aerated if rim is None else aerated | rim, wet, ~nothing(), smooth, WORK, config
-    ), dense
+    )
+    return dropped, dense
 
 
 UNDER_A_DOME = np.s_[4:17, 14:34, 14:34]
@@ -94,6 +95,20 @@ def test_strong_noise_does_not_make_consolidation_fat():
     assert ((values > -130.0) & (values < -40.0)).mean() > 0.15
     dropped, _ = scene(ON_THE_WALL, hu=values, config=CONFIG.model_copy(update={"most_fat": 0.15}))
     assert not dropped.any()
+
+
+@pytest.mark.parametrize(("surely", "doubted"), [(0.3, False), (0.9, True)])
+def test_a_piece_that_touches_less_than_airless_lung_does_is_kept_and_doubted(surely, doubted):
+    aerated, dense = nothing(), nothing()
+    aerated[LUNG] = True
+    dense[ON_THE_WALL] = True
+    aerated &= ~dense
+    smooth = np.where(aerated, -850.0, 45.0).astype(np.float32)
+    config = CONFIG.model_copy(update={"surely_touched": surely})
+    dropped, unsure = stray_tissue(dense, aerated, aerated, aerated, nothing(), ~nothing(), smooth, WORK, config)
+    assert not dropped.any()
+    assert unsure[dense].mean() > 0.95 if doubted else not unsure.any()
+    assert not unsure[~dense].any()
 
 
 LARGE = np.s_[22:47, 8:42, 8:38]
