@@ -104,7 +104,7 @@ def reasons(doubt: Doubt, config: DoubtConfig) -> list[tuple[str, float, float]]
         words = f"{100.0 * watery:.0f} % of the airless lung in it may be pleural fluid"
         out.append((words, watery, config.most_watery))
     if doubt.silent is not None and doubt.silent > config.most_silent:
-        words = f"{100.0 * doubt.silent:.0f} % of the airless lung in it shows no bronchus and may be pleural fluid"
+        words = "much of the airless lung in it shows no bronchus and may be pleural fluid"
         out.append((words, doubt.silent, config.most_silent))
     if disputed is not None and disputed > config.most_disputed:
         words = f"as much as {100.0 * disputed:.0f} % of the airless lung may have been left out or be fluid"

@@ -30,7 +30,8 @@ class Evidence:
     watery: float
     """Fluid that network and density expect in the mask, away from fluid that was found, over its airless lung."""
     silent: float
-    """Airless lung that is farther from any air than bronchi lie apart, over all airless lung: fluid has no bronchi."""
+    """Airless lung that is farther from any air than bronchi lie apart, over all airless lung, or over a litre where
+    there is less: fluid has no bronchi."""
 
 
 def weigh_mask(

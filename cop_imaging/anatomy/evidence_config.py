@@ -36,7 +36,7 @@ class EvidenceConfig(Section):
     )
     surest: float = quantity(
         0.002,
-        low=0.0,
+        low=1e-6,
         high=0.1,
         unit="1",
         means="no probability of lung or of fluid is taken for less",

@@ -84,7 +84,7 @@ class Worker:
             result = self._worked(message, time_limit_s)
             if result is not None:
                 return result
-        return CANNOT_START
+        return Killed("worker.start", "workers die before they take a series in, again and again")
 
     def _worked(self, message: bytes, time_limit_s: float | None) -> Attempt | Killed | None:
         """What became of a series; None if the worker had died before it took it in, which is not the series' doing."""

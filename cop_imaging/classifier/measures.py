@@ -61,7 +61,7 @@ def read_measures(vector: FeatureVector, schema: ModelSchema) -> Measures:
 def measurement_draws(measures: Measures, schema: ModelSchema) -> tuple[Float64Array, Float64Array]:
     """(d, k) values with each sign's measures at the lower end, the value or the upper end, and their weights (d,).
 
-    The measures of one sign move together, since the same limits move them; the signs move independently.
+    The measures of one sign move together, since the same limits move most of them; the signs move independently.
     """
     sign_of = {g.name: g.sign for g in schema.groups}
     owner = np.array([sign_of[i.group] for i in schema.inputs])

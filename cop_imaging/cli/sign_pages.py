@@ -25,8 +25,8 @@ the measurement was shown. `cop-imaging signs NAME` prints the same. Pictures sh
 
 A sign is `absent`, `possible`, `present` or `not_assessable`; its score runs from 0 to 1 and is no probability. A value
 that could not be measured is missing, never zero. The interval of a value is what it spans as the sign's limits move
-over their tried range; that of a volume or extent also holds half a voxel along the border of the mask, and zero unless
-the sign is present.
+over their tried range; that of a volume or extent also holds half a voxel along the border of the mask inside the
+lungs, and zero unless the sign is present.
 """
 
 FINDINGS_HEAD = """## Image findings of the disease tables

@@ -58,8 +58,8 @@ class Feature:
 class Measure(BaseModel):
     """A value with the interval that it spans as the sign's limits move over their tried range.
 
-    That of a volume or extent also holds half a voxel along the border of the mask, and zero unless the sign is
-    present.
+    That of a volume or extent also holds half a voxel along the border of the mask inside the lungs, and zero unless
+    the sign is present.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

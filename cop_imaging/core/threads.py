@@ -11,6 +11,9 @@ from threadpoolctl import threadpool_limits
 
 __all__ = ["on_threads", "side_by_side", "when_ready"]
 
+AT_ONCE = 3
+"""So many results are made at the same time, however many threads there are: each holds maps of its own."""
+
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 First = TypeVar("First")
@@ -45,20 +48,28 @@ def when_ready(
     work : function of a name and of what was made so far
     needs : mapping
         Names of what each needs. What is needed stands before what needs it.
+
+    Raises
+    ------
+    KeyError
+        If something needs what is not made.
     """
     found: dict[str, Result] = {}
-    if _count() == 1:
+    count = min(_count(), AT_ONCE)
+    if count == 1:
         for name in needs:
             found[name] = work(name, found)
         return found
     waiting = list(needs)
     running: dict[Future[Result], str] = {}
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(_count()) as pool:
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(count) as pool:
         while waiting or running:
             ready = [name for name in waiting if found.keys() >= set(needs[name])]
-            for name in ready[: _count() - len(running)]:
+            for name in ready[: count - len(running)]:
                 waiting.remove(name)
                 running[pool.submit(work, name, dict(found))] = name
+            if not running:
+                raise KeyError(f"{waiting[0]} needs what is not made: {', '.join(needs[waiting[0]])}")
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 found[running.pop(future)] = future.result()
     return {name: found[name] for name in needs}

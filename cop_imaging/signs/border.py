@@ -19,15 +19,13 @@ AREA_PER_FACES = 2 / 3
 LEVELS = ("upper", "middle", "lower")
 EDGES_MM = [low for low, _ in DEPTH_SHELLS_MM[1:]]
 MOST_SLICES = 64
-AMOUNTS = ("ml", "percent")
-"""Units of volumes and extents."""
 
 
 def widened(finding: Finding, scene: Scene) -> Finding:
     """The finding with intervals that know the border of its mask, and nothing where the sign is not clearly present.
 
-    Volume and extents may be as much smaller or larger as half a voxel all round makes. Volumes and extents of a sign
-    that is at most possible may be nothing at all: what tells it from a healthy lung does not tell it from none.
+    Volume and extents may be as much smaller or larger as half a voxel all round makes, inside the lungs. Those of a
+    sign that is at most possible may be nothing at all: what tells it from a healthy lung does not tell it from none.
     """
     if finding.mask is None or finding.presence is Presence.NOT_ASSESSABLE:
         return finding
@@ -38,9 +36,9 @@ def widened(finding: Finding, scene: Scene) -> Finding:
 
 
 def _wider(measure: Measure, feature: Feature, border: Mapping[str, float], sign: str, certain: bool) -> Measure:
-    if measure.low is None or measure.high is None or feature.unit not in AMOUNTS:
+    half = border.get(measure.name.removeprefix(f"{sign}."))
+    if measure.low is None or measure.high is None or half is None:
         return measure
-    half = border.get(measure.name.removeprefix(f"{sign}."), 0.0)
     low = max(measure.low - half, 0.0) if certain else 0.0
     high = measure.high + half if feature.high is None else min(measure.high + half, feature.high)
     return measure.model_copy(update={"low": min(low, measure.low), "high": max(high, measure.high)})

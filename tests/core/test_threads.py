@@ -85,3 +85,8 @@ def test_blas_has_its_threads_back_afterwards(threads):
     before = blas_threads()
     side_by_side(lambda: on_threads(abs, range(4)), lambda: on_threads(abs, range(40)))
     assert blas_threads() == before
+
+
+def test_what_needs_something_that_is_not_made_is_refused_by_name(threads):
+    with pytest.raises(KeyError, match="gone"):
+        when_ready(lambda name, found: found["gone"] if name == "b" else name, {"a": (), "b": ("gone",)})

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cop_imaging.core import Presence
+from cop_imaging.core import Feature, Presence
 from cop_imaging.signs.border import border_of, widened
 from cop_imaging.signs.distribution import distribution_of
 from cop_imaging.signs.presence import seen
@@ -68,10 +68,19 @@ def test_what_is_not_clearly_present_may_be_nothing(ball, look):
     scene, found = ball["scene"], ball["finding"]
     possible = dataclasses.replace(found, presence=Presence.POSSIBLE)
     for m, before in zip(widened(possible, scene).measures, found.measures, strict=True):
-        if m.unit in ("ml", "percent"):
+        if m.name == "consolidation.volume_ml" or ".extent_" in m.name:
             assert m.low == 0.0
             assert m.value == before.value
             assert m.high >= before.high
+
+
+def test_a_share_that_is_no_extent_keeps_its_interval(ball):
+    feature = Feature("wall.area_percent", "percent", "share of the wall")
+    mask = ball["mask"][ball["scene"].box]
+    absent = seen(_Named("wall", (feature,)), 0.1, {feature.name: (62.0, 60.0, 64.0)}, mask)
+    assert absent.presence is Presence.ABSENT
+    (measure,) = widened(absent, ball["scene"]).measures
+    assert (measure.low, measure.high) == (60.0, 64.0)
 
 
 def test_a_share_is_never_more_than_the_whole(ball):
