@@ -43,7 +43,7 @@ class Doubt:
     watery: float | None = None
     """Fluid that network and density expect in the mask, away from fluid that was found, over its airless lung."""
     silent: float | None = None
-    """Airless lung that is farther from any air than bronchi lie apart, over all of it, or over a litre if there is less."""
+    """Airless lung farther from any air than bronchi lie apart, over all of it, or over a litre if there is less."""
     turned: bool = False
     """Ingestion is sure that the body lies the other way round than stated."""
     given: bool = False

@@ -38,8 +38,8 @@ OTHERS = (
 )
 CLOSING = (
     "Extents are shares of the lung volume; intervals span the values that a measure takes as its limits move over "
-    "their tried range and the border of its mask inside the lungs by half a voxel; those of volumes and extents begin at "
-    "zero where the sign is not clearly present. What could not be assessed is given as missing, not as zero."
+    "their tried range and the border of its mask inside the lungs by half a voxel; those of volumes and extents begin "
+    "at zero where the sign is not clearly present. What could not be assessed is given as missing, not as zero."
 )
 
 
