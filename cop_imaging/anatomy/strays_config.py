@@ -96,8 +96,8 @@ class StraysConfig(Section):
         high=500.0,
         unit="mL",
         means="core of dense tissue from which that share, noise averaged out, says so whatever the rest of it is",
-        source="organs and the fat between them 0.36 to 0.7, airless lung put into three scans and into made chests 0.03 and "
-        "less (0.18 in a core of 82 mL)",
+        source="organs and the fat between them 0.36 to 0.7, airless lung put into three scans and made chests 0.03 "
+        "and less (0.18 in a core of 82 mL)",
     )
     fat_average_mm: float = quantity(
         3.0,
