@@ -99,7 +99,8 @@ def airless_evidence(
 ) -> tuple[float, float]:
     """``disputed`` and ``watery`` from the probabilities of lung and fluid, the mask, fluid, body and density."""
     airless = within & (density > config.airless_hu)
-    left_out = opened(airless & ~inside & ~wet & (lung > config.possible), grid, config.layer_mm)
+    left_out = airless & ~inside & ~wet & (lung > config.possible) & dilated(inside, grid, config.reach_mm)
+    left_out = opened(left_out, grid, config.layer_mm)
     one_of_both = airless & (lung + fluid > config.likely)
     odds = np.exp(fluid_odds(density, one_of_both, within, grid, fluid_config))
     lung, fluid = np.maximum(lung, config.surest), np.maximum(fluid, config.surest)

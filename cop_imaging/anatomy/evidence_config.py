@@ -66,6 +66,14 @@ class EvidenceConfig(Section):
         means="expected volume of a left-out piece from which it counts",
         source="vessels and the border leave smaller ones in every scan",
     )
+    reach_mm: float = quantity(
+        25.0,
+        low=5.0,
+        high=100.0,
+        unit="mm",
+        means="distance from the mask beyond which nothing counts as left out",
+        source="airless lung lies on lung; skin under a cover was 30 mm away in a scan; estimate",
+    )
     much_ml: float = quantity(
         1000.0,
         low=50.0,

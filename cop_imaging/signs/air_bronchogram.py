@@ -31,15 +31,15 @@ class AirBronchogramConfig(Section):
     """Limits of the air bronchogram."""
 
     lumen_hu: float = quantity(
-        -550.0,
+        -450.0,
         low=-900.0,
         high=-300.0,
         unit="HU",
         means="density below which a voxel between consolidated lung may be lumen",
-        source=f"-700 HU without blur; a lumen of 2 mm is blurred to about -600 HU; {MADE}",
+        source=f"-700 HU without blur; half way between tissue and air at the edge of a blurred lumen; {MADE}",
     )
     lumen_hu_range: tuple[float, float] = quantity(
-        (-650.0, -450.0),
+        (-550.0, -350.0),
         unit="HU",
         means="tried range of that limit, from which the interval comes",
         source="estimate",
@@ -85,7 +85,26 @@ class AirBronchogramConfig(Section):
         source=f"all but those along the tube; {MADE}",
     )
     shortest_mm: float = quantity(
-        10.0, low=3.0, high=40.0, unit="mm", means="least length of a bronchogram", source="length over 10 mm"
+        10.0, low=3.0, high=40.0, unit="mm", means="least length of others", source="length over 10 mm"
+    )
+    narrow_mm: float = quantity(
+        2.5,
+        low=1.0,
+        high=5.0,
+        unit="mm",
+        means="diameter up to which a lumen is narrow: seen in pieces, and blurred to less than air",
+        source=f"bronchi beyond the segments; {MADE}",
+    )
+    narrow_hu: float = quantity(
+        -700.0,
+        low=-900.0,
+        high=-400.0,
+        unit="HU",
+        means="density below which a narrow lumen is dark somewhere along its way",
+        source="lumen below -700 HU within tissue above -200 HU; pockets of haze are brighter",
+    )
+    piece_mm: float = quantity(
+        4.0, low=2.0, high=20.0, unit="mm", means="least length of a piece of a narrow lumen", source=MADE
     )
     wide_mm: float = quantity(
         3.0,
@@ -96,7 +115,12 @@ class AirBronchogramConfig(Section):
         source="above 3 mm in the outer third",
     )
     possible_mm: float = quantity(
-        15.0, low=1.0, high=100.0, unit="mm", means="total length from which it is possible", source=MADE
+        10.0,
+        low=1.0,
+        high=100.0,
+        unit="mm",
+        means="total length from which it is possible",
+        source=f"length over 10 mm; {MADE}",
     )
     present_mm: float = quantity(
         35.0, low=1.0, high=200.0, unit="mm", means="total length from which it is present", source=MADE
@@ -133,6 +157,8 @@ AERATED_WIDTH_MM = 1.6
 """Half width from which a gap must be darker than aerated lung to be a bronchus."""
 DARKER_HU, DARKEST_SHARE = 30.0, 0.05
 """How much darker than aerated lung the air in a bronchus is, and the share of a narrow one that blur leaves so."""
+SLENDER = 2.0
+"""How many times longer than wide a piece of a narrow lumen is."""
 CERTAIN_MM = 1.5
 """From a voxel that is closed in along one axis more than is asked for."""
 CELL_RIM_MM = 3.0
@@ -156,8 +182,9 @@ class AirBronchogram:
         c = self.config
         return (
             f"Air-filled bronchi on a background of consolidation: below {c.lumen_hu:g} HU, closed in by consolidation "
-            f"within {c.widest_mm:g} mm, at least {c.shortest_mm:g} mm long with their branches, reached by the "
-            "bronchial tree or somewhere darker than aerated lung."
+            f"within {c.widest_mm:g} mm, at least {c.shortest_mm:g} mm long with their branches and reached by the "
+            f"bronchial tree or somewhere darker than aerated lung, or pieces of {c.piece_mm:g} mm of lumens no wider "
+            f"than {c.narrow_mm:g} mm that are below {c.narrow_hu:g} HU somewhere."
         )
 
     def reliability(self, acquisition: Acquisition) -> tuple[Reliability, str]:
@@ -245,15 +272,20 @@ class _Look:
     def tubes(self, lumen_hu: float) -> Tubes:
         """Tubes below a density that are bronchi."""
         c = self.config
-        tubes = tubes_of(self.closed & (self.hu < lumen_hu), self.hu, self.grid, c.shortest_mm, TISSUE_HU)
+        tubes = tubes_of(self.closed & (self.hu < lumen_hu), self.hu, self.grid, c.piece_mm, TISSUE_HU)
+        darkest = _darkest_hu(tubes, self.hu)
         # Pockets of haze or spared lung are closed in too: they hold no air that is free, and no bronchus leads there.
-        bronchi = _darkest_hu(tubes, self.hu) < self.scene.aerated_mode_hu - DARKER_HU
+        bronchi = darkest < self.scene.aerated_mode_hu - DARKER_HU
         bronchi[tubes.tube[tubes.of(self.tree)]] = True
-        return tubes.only(bronchi)
+        bronchi &= tubes.length_mm >= c.shortest_mm
+        # Narrow lumens are blurred to less than free air, and are lost now and then along their way.
+        narrow = (darkest < c.narrow_hu) & (tubes.length_mm >= SLENDER * tubes.mean_mm)
+        narrow[tubes.piece_tube[tubes.piece_mm > c.narrow_mm]] = False
+        return tubes.only(bronchi | narrow)
 
     def width_mm(self, tubes: Tubes, k: int) -> float:
         """Mean diameter of a tube."""
-        return float(tubes.piece_mm[tubes.piece_tube == k].mean())
+        return float(tubes.mean_mm[k])
 
     def values(self, tubes: Tubes) -> dict[str, float | None]:
         """All measures by dotted name."""

@@ -112,6 +112,13 @@ def test_airless_lung_that_was_left_out_is_disputed_the_more_the_likelier_it_is(
     assert shares[2] > 0.2
 
 
+@pytest.mark.parametrize(("columns", "counts"), [(slice(21, 27), True), (slice(31, 39), False)])
+def test_tissue_far_from_the_mask_is_no_lung_that_was_left_out(columns, counts):
+    logits = seen()
+    logits[1, 6:14, 8:18, columns] = 8.0  # skin under a cover, that the network takes for lung
+    assert (weighed(logits, whole()).disputed > 0.2) == counts
+
+
 def test_tissue_that_may_as_well_be_fluid_is_disputed():
     assert weighed(seen((0.0, 6.0, 6.0)), whole(), hu=chest((AIRLESS + WATER) / 2)).disputed > 0.2
 

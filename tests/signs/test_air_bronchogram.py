@@ -98,13 +98,25 @@ def test_a_pocket_of_haze_or_spared_lung_in_consolidation_is_none(block, look, v
     assert value(look(chest.scene(), "air_bronchogram"), "length_mm") == pytest.approx(alone, rel=0.02)
 
 
-def test_a_narrow_bronchus_that_the_tree_reaches_need_not_be_black(block, look, value):
+def test_a_narrow_bronchus_that_the_tree_reaches_need_not_be_dark(block, look, value):
     lengths = []
     for reached in (False, True):
         chest = solid(block)
-        lumen = chest.tube(0, (0.0, 0.0, -25.0), 1.0, LUMEN_HU)
+        lumen = chest.tube(0, (0.0, 0.0, -25.0), 0.8, LUMEN_HU)
         if reached:
             chest.airways |= lumen
         lengths.append(value(look(chest.scene(), "air_bronchogram"), "length_mm"))
     assert lengths[0] == 0.0
     assert lengths[1] > 20.0
+
+
+def test_a_narrow_lumen_counts_where_no_tree_reaches_it_and_in_pieces(block, look, value):
+    whole, pieces = solid(block), solid(block)
+    whole.tube(0, (0.0, 0.0, -25.0), 1.2, LUMEN_HU)
+    pieces.tube(0, (0.0, 0.0, -25.0), 1.2, LUMEN_HU)
+    for z in (-12.0, 0.0, 12.0):
+        pieces.box((z, 0.0, -25.0), (2.0, 3.0, 3.0), 20.0)
+    found = look(pieces.scene(), "air_bronchogram")
+    assert value(look(whole.scene(), "air_bronchogram"), "length_mm") == pytest.approx(44.0, rel=0.25)
+    assert value(found, "length_mm") == pytest.approx(32.0, rel=0.3)
+    assert value(found, "count") == 4
