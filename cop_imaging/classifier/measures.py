@@ -69,6 +69,11 @@ def measurement_draws(measures: Measures, schema: ModelSchema) -> tuple[Float64A
     ends = np.stack([measures.low, measures.values, measures.high])
     # An undefined value stays undefined at both ends.
     ends[:, np.isnan(measures.values)] = np.nan
+    # Where there may be nothing of a sign, that nothing has no pattern.
+    optional = np.array([i.optional for i in schema.inputs])
+    for k, one in enumerate(schema.inputs):
+        if one.name == f"{owner[k]}.extent_percent":
+            ends[np.ix_(ends[:, k] == 0.0, optional & (owner == owner[k]))] = np.nan
     draws, weights = [], []
     for choice in product(range(3), repeat=len(signs)):
         pick = np.array([choice[signs.index(o)] for o in owner])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import logit
 
 from cop_imaging.classifier import ClassifierConfig, predict
+from cop_imaging.classifier.measures import measurement_draws, read_measures
 from cop_imaging.errors import ConfigError, ModelError
 
 EMPTY = float("nan")
@@ -183,6 +184,19 @@ def test_a_wider_measurement_widens_the_band(scan, model, patchy):
     narrow, wide = predict(scan(patchy), model), predict(scan(patchy, width=0.4), model)
     assert wide.op.high - wide.op.low > narrow.op.high - narrow.op.low > 0
     assert wide.op.p == narrow.op.p
+
+
+def test_where_there_may_be_nothing_of_a_sign_the_band_reaches_what_nothing_of_it_gives(scan, model, patchy):
+    pattern = [name for name in patchy if name.startswith("consolidation.") and "extent" not in name]
+    none = patchy | dict.fromkeys(pattern, EMPTY) | {"consolidation.extent_percent": 0.0}
+    extent = list(patchy).index("consolidation.extent_percent")
+    sure = scan(patchy)
+    low = np.where(np.arange(len(patchy)) == extent, 0.0, sure.low)
+    bare = measurement_draws(read_measures(replace(sure, low=low), model.schema), model.schema)[0]
+    absent = read_measures(scan(none), model.schema).values
+    assert any(np.array_equal(draw, absent, equal_nan=True) for draw in bare)
+    drawn = bare[bare[:, [i.name for i in model.schema.inputs].index("consolidation.extent_percent")] == 0.0]
+    assert np.isnan(drawn[:, [i.name for i in model.schema.inputs].index("consolidation.patch_count")]).all()
 
 
 def test_tempered_evidence_stays_nearer_to_the_prior(scan, model, patchy):
