@@ -198,7 +198,7 @@ class AirBronchogram:
             return not_assessable(self, "consolidation could not be assessed")
         c = self.config
         if not dense.any():
-            return self._finding(np.zeros_like(dense), _nothing(), [])
+            return self._finding(np.zeros_like(dense), _nothing(), [], 0.0)
         box = bounding_box(dense, scene.geometry, c.cuff_reach_mm)
         cells = earlier["honeycombing"].mask
         found = _Look(scene, dense, None if cells is None else cells[box], box, c)
@@ -216,18 +216,20 @@ class AirBronchogram:
                 )
             )
         )
-        return self._finding(placed.mask, value, moved, lesions)
+        return self._finding(placed.mask, value, moved, earlier["consolidation"].score or 0.0, lesions)
 
     def _finding(
         self,
         mask: BoolArray,
         value: dict[str, float | None],
         moved: list[dict[str, float | None]],
+        most: float,
         lesions: tuple[Lesion, ...] = (),
     ) -> Finding:
         c = self.config
         score = graded(value["air_bronchogram.length_mm"] or 0.0, c.possible_mm, c.present_mm)
-        return seen(self, score, spans(value, moved), mask, lesions)
+        # It is no surer than the consolidation that it runs through: a bronchus in a scar is none.
+        return seen(self, min(score, most), spans(value, moved), mask, lesions)
 
 
 def _nothing() -> dict[str, float | None]:

@@ -75,6 +75,16 @@ def test_a_tube_inside_honeycombing_is_none(block):
     assert not spared.mask.any()
 
 
+def test_a_bronchus_in_a_scar_is_no_surer_than_consolidation(block, look, value):
+    chest = block()
+    chest.box((0.0, 0.0, -25.0), (16.0, 6.0, 6.0), 20.0)
+    chest.tube(0, (0.0, 0.0, -25.0), 1.2, LUMEN_HU)
+    scene = chest.scene()
+    found = look(scene, "air_bronchogram")
+    assert value(found, "length_mm") > 20.0
+    assert found.score == look(scene, "consolidation").score < 0.5
+
+
 def test_a_bubble_is_too_short(block, look, value):
     chest = solid(block)
     chest.ball((0.0, 0.0, -25.0), 2.5, LUMEN_HU)
