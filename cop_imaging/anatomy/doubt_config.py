@@ -6,14 +6,14 @@ from cop_imaging.config import Section, quantity
 
 __all__ = ["DoubtConfig"]
 
-SOURCE = "36 of 39 bad masks of 123 hard chests lie beyond one of them, 8 of 74 good ones: benchmarks/lung_doubt.py"
+SOURCE = "9 of 10 bad masks of 216 hard chests lie beyond one of them, 1 of 13 good ones: benchmarks/lung_doubt.py"
 
 
 class DoubtConfig(Section):
     """Limits on what the network's probabilities and the density say of a mask."""
 
     most_unclear: float = quantity(
-        0.075,
+        0.07,
         low=0.0,
         high=1.0,
         unit="1",
@@ -37,7 +37,7 @@ class DoubtConfig(Section):
         source=SOURCE,
     )
     most_disputed: float = quantity(
-        0.2,
+        0.14,
         low=0.0,
         high=10.0,
         unit="1",
@@ -46,7 +46,7 @@ class DoubtConfig(Section):
         source=SOURCE,
     )
     most_watery: float = quantity(
-        0.035,
+        0.04,
         low=0.0,
         high=1.0,
         unit="1",
