@@ -6,7 +6,7 @@ from cop_imaging.config import Section, quantity
 
 __all__ = ["DoubtConfig"]
 
-SOURCE = "9 of 10 bad masks of 216 hard chests lie beyond one of them, 1 of 13 good ones: benchmarks/lung_doubt.py"
+SOURCE = "set on 216 hard chests and earlier weights; what they catch now: docs/lungs.md, benchmarks/lung_doubt.py"
 
 
 class DoubtConfig(Section):

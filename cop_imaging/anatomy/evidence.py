@@ -26,7 +26,7 @@ class Evidence:
     unclear: float
     """Volume inside the body that the likeliest class is wrong about, over the volume of the mask."""
     disputed: float
-    """Airless lung that may have been left out, or that may as well be fluid, over all airless lung."""
+    """Airless lung near the mask that may have been left out, or that may as well be fluid, over all airless lung."""
     watery: float
     """Fluid that network and density expect in the mask, away from fluid that was found, over its airless lung."""
     silent: float

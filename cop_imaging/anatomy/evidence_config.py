@@ -72,7 +72,7 @@ class EvidenceConfig(Section):
         high=100.0,
         unit="mm",
         means="distance from the mask beyond which nothing counts as left out",
-        source="airless lung lies on lung; skin under a cover was 30 mm away in a scan; estimate",
+        source="most airless lung lies on lung, a white one makes much unclear; skin under a cover was 30 mm away",
     )
     much_ml: float = quantity(
         1000.0,

@@ -19,6 +19,8 @@ __all__ = ["Measures", "is_unlike_training", "measurement_draws", "read_measures
 
 WITHIN = 0.25, 0.5, 0.25
 """Weights of the lower end, the value and the upper end of an interval."""
+COUNTS = ("patch_count", "zones_hit")
+"""Measures of a pattern that are nought where there is none; the others are undefined."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +71,13 @@ def measurement_draws(measures: Measures, schema: ModelSchema) -> tuple[Float64A
     ends = np.stack([measures.low, measures.values, measures.high])
     # An undefined value stays undefined at both ends.
     ends[:, np.isnan(measures.values)] = np.nan
-    # Where there may be nothing of a sign, that nothing has no pattern.
-    optional = np.array([i.optional for i in schema.inputs])
-    for k, one in enumerate(schema.inputs):
-        if one.name == f"{owner[k]}.extent_percent":
-            ends[np.ix_(ends[:, k] == 0.0, optional & (owner == owner[k]))] = np.nan
+    # Where there may be nothing of a sign, that nothing has no pattern, and is counted as none.
+    names = [i.name for i in schema.inputs]
+    for k, sign in enumerate(owner):
+        if names[k] == f"{sign}.extent_percent":
+            for j in np.flatnonzero((owner == sign) & [i.optional for i in schema.inputs]):
+                nothing = 0.0 if names[j].removeprefix(f"{sign}.") in COUNTS else np.nan
+                ends[ends[:, k] == 0.0, j] = nothing
     draws, weights = [], []
     for choice in product(range(3), repeat=len(signs)):
         pick = np.array([choice[signs.index(o)] for o in owner])

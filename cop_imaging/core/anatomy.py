@@ -39,7 +39,7 @@ class Doubt:
     unclear: float | None = None
     """Volume inside the body that the network expects to name wrongly, over the lungs'."""
     disputed: float | None = None
-    """Airless lung that may have been left out, or that may as well be fluid, over all airless lung."""
+    """Airless lung near the mask that may have been left out, or that may as well be fluid, over all airless lung."""
     watery: float | None = None
     """Fluid that network and density expect in the mask, away from fluid that was found, over its airless lung."""
     silent: float | None = None

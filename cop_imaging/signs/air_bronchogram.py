@@ -85,7 +85,12 @@ class AirBronchogramConfig(Section):
         source=f"all but those along the tube; {MADE}",
     )
     shortest_mm: float = quantity(
-        10.0, low=3.0, high=40.0, unit="mm", means="least length of others", source="length over 10 mm"
+        10.0,
+        low=3.0,
+        high=40.0,
+        unit="mm",
+        means="least length of a lumen that is not narrow",
+        source="length over 10 mm",
     )
     narrow_mm: float = quantity(
         2.5,
@@ -157,8 +162,6 @@ AERATED_WIDTH_MM = 1.6
 """Half width from which a gap must be darker than aerated lung to be a bronchus."""
 DARKER_HU, DARKEST_SHARE = 30.0, 0.05
 """How much darker than aerated lung the air in a bronchus is, and the share of a narrow one that blur leaves so."""
-SLENDER = 2.0
-"""How many times longer than wide a piece of a narrow lumen is."""
 CERTAIN_MM = 1.5
 """From a voxel that is closed in along one axis more than is asked for."""
 CELL_RIM_MM = 3.0
@@ -183,8 +186,9 @@ class AirBronchogram:
         return (
             f"Air-filled bronchi on a background of consolidation: below {c.lumen_hu:g} HU, closed in by consolidation "
             f"within {c.widest_mm:g} mm, at least {c.shortest_mm:g} mm long with their branches and reached by the "
-            f"bronchial tree or somewhere darker than aerated lung, or pieces of {c.piece_mm:g} mm of lumens no wider "
-            f"than {c.narrow_mm:g} mm that are below {c.narrow_hu:g} HU somewhere."
+            "bronchial tree or somewhere darker than aerated lung, or pieces of lumens no wider than "
+            f"{c.narrow_mm:g} mm, at least {c.piece_mm:g} mm long and somewhere below {c.narrow_hu:g} HU. No surer "
+            "than the consolidation."
         )
 
     def reliability(self, acquisition: Acquisition) -> tuple[Reliability, str]:
@@ -281,13 +285,13 @@ class _Look:
         bronchi[tubes.tube[tubes.of(self.tree)]] = True
         bronchi &= tubes.length_mm >= c.shortest_mm
         # Narrow lumens are blurred to less than free air, and are lost now and then along their way.
-        narrow = (darkest < c.narrow_hu) & (tubes.length_mm >= SLENDER * tubes.mean_mm)
+        narrow = darkest < c.narrow_hu
         narrow[tubes.piece_tube[tubes.piece_mm > c.narrow_mm]] = False
         return tubes.only(bronchi | narrow)
 
     def width_mm(self, tubes: Tubes, k: int) -> float:
         """Mean diameter of a tube."""
-        return float(tubes.mean_mm[k])
+        return float(tubes.piece_mm[tubes.piece_tube == k].mean())
 
     def values(self, tubes: Tubes) -> dict[str, float | None]:
         """All measures by dotted name."""

@@ -187,16 +187,18 @@ def test_a_wider_measurement_widens_the_band(scan, model, patchy):
 
 
 def test_where_there_may_be_nothing_of_a_sign_the_band_reaches_what_nothing_of_it_gives(scan, model, patchy):
-    pattern = [name for name in patchy if name.startswith("consolidation.") and "extent" not in name]
-    none = patchy | dict.fromkeys(pattern, EMPTY) | {"consolidation.extent_percent": 0.0}
-    extent = list(patchy).index("consolidation.extent_percent")
+    pattern = {name: EMPTY for name in patchy if name.startswith("consolidation.")}
+    none = patchy | pattern | dict.fromkeys(("consolidation.patch_count", "consolidation.zones_hit"), 0.0)
+    none["consolidation.extent_percent"] = 0.0
     sure = scan(patchy)
-    low = np.where(np.arange(len(patchy)) == extent, 0.0, sure.low)
-    bare = measurement_draws(read_measures(replace(sure, low=low), model.schema), model.schema)[0]
+    extent = list(patchy).index("consolidation.extent_percent")
+    bare = replace(sure, low=np.where(np.arange(len(patchy)) == extent, 0.0, sure.low))
+    draws = measurement_draws(read_measures(bare, model.schema), model.schema)[0]
     absent = read_measures(scan(none), model.schema).values
-    assert any(np.array_equal(draw, absent, equal_nan=True) for draw in bare)
-    drawn = bare[bare[:, [i.name for i in model.schema.inputs].index("consolidation.extent_percent")] == 0.0]
-    assert np.isnan(drawn[:, [i.name for i in model.schema.inputs].index("consolidation.patch_count")]).all()
+    assert any(np.array_equal(draw, absent, equal_nan=True) for draw in draws)
+    without = draws[:, [i.name for i in model.schema.inputs].index("consolidation.extent_percent")] == 0.0
+    assert all(np.array_equal(draw, absent, equal_nan=True) for draw in draws[without])
+    assert predict(bare, model).op.low < predict(sure, model).op.low
 
 
 def test_tempered_evidence_stays_nearer_to_the_prior(scan, model, patchy):

@@ -85,6 +85,16 @@ def test_a_bronchus_in_a_scar_is_no_surer_than_consolidation(block, look, value)
     assert found.score == look(scene, "consolidation").score < 0.5
 
 
+def test_a_wide_lumen_needs_its_length(block, look, value):
+    lengths = []
+    for half_mm in (4.0, 12.0):
+        chest = solid(block)
+        chest.box((0.0, 0.0, -25.0), (half_mm, 1.6, 1.6), LUMEN_HU)
+        lengths.append(value(look(chest.scene(), "air_bronchogram"), "length_mm"))
+    assert lengths[0] == 0.0
+    assert lengths[1] == pytest.approx(24.0, rel=0.25)
+
+
 def test_a_bubble_is_too_short(block, look, value):
     chest = solid(block)
     chest.ball((0.0, 0.0, -25.0), 2.5, LUMEN_HU)

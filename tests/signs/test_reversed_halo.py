@@ -224,6 +224,20 @@ def test_what_lies_broad_on_the_pleura_and_is_not_round_is_a_wedge(block, base_s
     assert verdict_of(ring, scene.aerated_mode_hu, config).name == name
 
 
+@pytest.mark.parametrize(
+    ("sphere_share", "spread", "name"),
+    [(0.7, 0.3, "broken_ring"), (0.7, 0.12, "halo"), (0.85, 0.3, "halo")],
+)
+def test_a_ring_that_is_open_in_some_directions_must_be_round(block, sphere_share, spread, name):
+    b = block(side_mm=SMALL)
+    b.ring(outer_mm=34.0)
+    scene, config = b.scene(), ReversedHaloConfig()
+    middle = (np.array(scene.geometry.shape) - 1) / 2
+    ring = measure_ring(scene, middle, config, rim_hu=config.rim_hu)
+    ring = dataclasses.replace(ring, sphere_share=sphere_share, solid_share=sphere_share, spread=spread)
+    assert verdict_of(ring, scene.aerated_mode_hu, config).name == name
+
+
 def test_a_look_alike_is_a_lesion_with_the_test_that_told_it_apart(block, look):
     b = block(side_mm=SMALL)
     b.ring(core_hu=-990.0)

@@ -111,15 +111,6 @@ class Tubes:
         out.ravel()[self.voxel] = True
         return out
 
-    @property
-    def mean_mm(self) -> Float64Array:
-        """float64 (n,) mean diameter of each tube along its length."""
-        n = len(self.length_mm)
-        pieces = np.bincount(self.piece_tube, minlength=n)
-        total = np.bincount(self.piece_tube, self.piece_mm, minlength=n)
-        out: Float64Array = total / np.maximum(pieces, 1)
-        return out
-
     def of(self, values: AnyArray) -> AnyArray:
         """Values of an array of that shape at their voxels, (v,)."""
         out: AnyArray = values[np.unravel_index(self.voxel, self.shape)]

@@ -86,6 +86,15 @@ class ReversedHaloConfig(Section):
         means="largest robust SD over median of the radius of a crescent",
         source="an open ring must be rounder than a closed one to be taken for one; set on made chests",
     )
+    round_share: float = quantity(
+        0.77,
+        low=0.5,
+        high=1.0,
+        unit="1",
+        means="share of all directions below which a ring must be as round as a crescent to be a halo",
+        source="patches of crazy paving and gaps between consolidations have 0.65 to 0.73 and are not round, haloes "
+        "that are not round 0.80; set on made chests",
+    )
     crescent_vessel_share: float = quantity(
         0.5,
         low=0.2,

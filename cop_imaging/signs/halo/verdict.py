@@ -56,6 +56,9 @@ def verdict_of(ring: Ring, aerated_hu: float, config: ReversedHaloConfig) -> Ver
         if found:
             return Verdict(name, test, 0.0)
     whole = ring.coverage_deg >= config.coverage_deg and ring.sphere_share >= config.sphere_share
+    if whole and ring.sphere_share < config.round_share and ring.spread > config.crescent_spread:
+        test = f"rim over {100 * ring.sphere_share:.0f} % of all directions, radius varies by {100 * ring.spread:.0f} %"
+        return Verdict("broken_ring", test, 0.0)
     if not whole:
         dense, tubes = ring.core_lines, ring.vessel_share
         if dense > config.crescent_lines_share or tubes > config.crescent_vessel_share:
