@@ -101,15 +101,17 @@ def trained(
     Parameters
     ----------
     earlier : file, optional
-        A state that this training began with: the weights lie between the two, with ``share`` of the later one.
+        A state that this training began with: the weights lie between the two, with ``share`` of the later one, number
+        by number and with the normalisation multiplied in.
     """
     training = Training.begun(0, widths, torch.device("cpu"))
     training.take_up(state)
+    weights = exported(training.mean)
     if earlier is not None:
         before = Training.begun(0, widths, torch.device("cpu"))
         before.take_up(earlier)
-        running_mean(training.mean, before.mean, share)
-    return exported(training.mean), training.curve
+        weights = {name: old + share * (weights[name] - old) for name, old in exported(before.mean).items()}
+    return weights, training.curve
 
 
 @dataclass(slots=True, eq=False)
