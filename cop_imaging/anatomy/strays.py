@@ -48,7 +48,8 @@ def stray_tissue(
     diaphragm), and airless pieces that hardly touch aerated lung or fluid (spleen, kidney, crus, skin under a cover).
     A collapsed or consolidated part of a lung lies broadly on the rest of it, or on the fluid that made it collapse. A
     whole lung without air does not, so a piece is spared where little aerated lung is left on its side. Pieces that
-    touch more than those, but less than lung does, may be none: a wide aorta, the crus.
+    touch more than those, but less than lung does, may be none: a wide aorta, the crus. So may what is as dense as fat
+    and touches as much as lung does: a pad of fat, or consolidation with air left in it.
 
     Parameters
     ----------
@@ -79,18 +80,19 @@ def stray_tissue(
         local, core = work.crop(box), cores[box] == k
         whole = dilated(core, local, reach) & dense[box]
         values = smooth[box][core]
-        fatty = volume_ml[k] >= config.smallest_fatty_ml and (
-            _mostly_fat(values, config)
-            or (volume_ml[k] >= config.smallest_mixed_ml and _holds_fat(smooth[box], core, local, config))
-        )
-        if not fatty:
+        mixed = volume_ml[k] >= config.smallest_mixed_ml and _holds_fat(smooth[box], core, local, config)
+        fatty = volume_ml[k] >= config.smallest_fatty_ml and _mostly_fat(values, config)
+        around = dilated(whole, local, config.touch_mm) & ~whole
+        touched = float((beside[box] & around).sum()) / max(float(around.sum()), 1.0)
+        if fatty and not mixed and touched >= config.surely_touched:
+            unsure[box] |= whole
+            continue
+        if not (fatty or mixed):
             if float(np.median(values)) < config.airless_hu:
                 continue
             side_ml = aerated_ml[int(right[box][core].mean() > 0.5)]
             if volume_ml[k] > config.most_of_side * side_ml:
                 continue
-            around = dilated(whole, local, config.touch_mm) & ~whole
-            touched = float((beside[box] & around).sum()) / max(float(around.sum()), 1.0)
             if touched >= config.least_touched:
                 unsure[box] |= whole & (touched < config.surely_touched)
                 continue

@@ -84,9 +84,21 @@ def test_ground_glass_is_not_judged_by_what_it_touches():
 
 
 @pytest.mark.parametrize(("hu", "gone"), [(-100.0, True), (45.0, False)])
-def test_fat_on_the_lung_is_dropped_and_consolidation_of_the_same_shape_is_not(hu, gone):
-    dropped, dense = scene(ON_THE_WALL, hu=hu)
+def test_fat_that_hardly_lies_on_lung_is_dropped_and_consolidation_of_the_same_shape_is_not(hu, gone):
+    dropped, dense = scene(ON_THE_WALL, hu=hu, config=CONFIG.model_copy(update={"surely_touched": 0.9}))
     assert dropped[dense].mean() > 0.95 if gone else not dropped.any()
+
+
+def test_what_is_as_dense_as_fat_but_lies_broadly_on_lung_is_kept_and_doubted():
+    aerated, dense = nothing(), nothing()
+    aerated[LUNG] = True
+    dense[ON_THE_WALL] = True
+    aerated &= ~dense
+    smooth = np.where(aerated, -850.0, 45.0).astype(np.float32)
+    smooth[dense] = -100.0
+    dropped, unsure = stray_tissue(dense, aerated, aerated, aerated, nothing(), ~nothing(), smooth, WORK, CONFIG)
+    assert not dropped.any()
+    assert unsure[dense].mean() > 0.95
 
 
 def test_strong_noise_does_not_make_consolidation_fat():
