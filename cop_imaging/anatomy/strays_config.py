@@ -62,7 +62,8 @@ class StraysConfig(Section):
         low=0.0,
         high=1.0,
         unit="1",
-        means="share of that shell below which an airless piece that is kept is doubted: it counts in intervals only",
+        means="share of that shell below which an airless piece that is kept is doubted, and from which one as dense as "
+        "fat is kept and doubted: it counts in intervals only",
         source="as above: 0.33 is the least that airless lung had",
     )
     most_of_side: float = quantity(
@@ -78,7 +79,7 @@ class StraysConfig(Section):
         low=1.0,
         high=100.0,
         unit="mL",
-        means="core of dense tissue from which much fat in it says that it is no lung",
+        means="core of dense tissue from which much fat in it says that it is no lung, unless it lies broadly on lung",
         source="cores of airless lung of 8 mL and more had a share of fat of 0.22 at most, smaller ones up to 0.37: "
         "consolidation with air left in it is as dense as fat in small pieces and thin layers",
     )
