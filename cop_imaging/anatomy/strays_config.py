@@ -62,8 +62,8 @@ class StraysConfig(Section):
         low=0.0,
         high=1.0,
         unit="1",
-        means="share of that shell below which an airless piece that is kept is doubted, and from which one as dense as "
-        "fat is kept and doubted: it counts in intervals only",
+        means="share of that shell below which an airless piece that is kept is doubted, and from which one as dense "
+        "as fat is kept and doubted: it counts in intervals only",
         source="as above: 0.33 is the least that airless lung had",
     )
     most_of_side: float = quantity(
